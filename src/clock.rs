@@ -1,0 +1,142 @@
+//! The two clocks: the driver's, which never steps back here, and active time, which stands still while the server is paused.
+
+use core::num::NonZeroU64;
+use core::time::Duration;
+
+use crate::time::Time;
+
+/// An instant of active time: the driver's time less what the server slept. Patience is counted in it.
+///
+/// Kept plus one, so that an `Option` of it takes eight bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Active(NonZeroU64);
+
+impl Active {
+    /// The end of active time.
+    pub(crate) const LAST: Self = Self(NonZeroU64::MAX);
+
+    pub(crate) const fn from_nanos(nanos: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(nanos))
+    }
+
+    const fn nanos(self) -> u64 {
+        self.0.get() - 1
+    }
+
+    /// `None`: beyond the end of time, which is never.
+    pub(crate) fn after(self, nanos: u64) -> Option<Self> {
+        self.0.checked_add(nanos).map(Self)
+    }
+
+    /// Nanoseconds since an earlier instant; 0 if it is not earlier.
+    pub(crate) fn since(self, earlier: Self) -> u64 {
+        self.0.get().saturating_sub(earlier.0.get())
+    }
+}
+
+/// One reading of both clocks, which a whole call shares.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) time: Time,
+    pub(crate) active: Active,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Clock {
+    last: Time,
+    /// Nanoseconds during which nobody's patience ran.
+    suspended: u64,
+    /// How often that grew: what was sent in an earlier period may have been lost in the pause.
+    pub(crate) pauses: u32,
+    pub(crate) steps_back: u64,
+}
+
+impl Clock {
+    pub(crate) const fn new() -> Self {
+        Self {
+            last: Time::ZERO,
+            suspended: 0,
+            pauses: 0,
+            steps_back: 0,
+        }
+    }
+
+    /// The gate that each call with a `now` passes: a step back is clamped, and a deadline that was overslept by more than
+    /// `tolerance` suspends active time for as long. Returns that length if it did.
+    pub(crate) fn advance(
+        &mut self,
+        now: Time,
+        deadline: Option<Active>,
+        tolerance: Option<u64>,
+    ) -> (Moment, Option<Duration>) {
+        if now < self.last {
+            self.steps_back += 1;
+        } else {
+            self.last = now;
+        }
+        let mut active = self.active();
+        let mut paused = None;
+        if let (Some(deadline), Some(tolerance)) = (deadline, tolerance) {
+            let overslept = active.since(deadline);
+            if overslept > tolerance {
+                self.suspended += overslept;
+                self.pauses = self.pauses.wrapping_add(1);
+                paused = Some(Duration::from_nanos(overslept));
+                active = self.active();
+            }
+        }
+        (
+            Moment {
+                time: self.last,
+                active,
+            },
+            paused,
+        )
+    }
+
+    /// When active time reaches `active` if there is no further pause; `None` beyond the end of time.
+    pub(crate) fn to_time(&self, active: Active) -> Option<Time> {
+        active.nanos().checked_add(self.suspended).map(Time::from_nanos)
+    }
+
+    pub(crate) const fn suspended(&self) -> Duration {
+        Duration::from_nanos(self.suspended)
+    }
+
+    const fn active(&self) -> Active {
+        Active::from_nanos(self.last.as_nanos() - self.suspended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn active_time_stands_still_during_a_pause_and_never_runs_back() {
+        let mut clock = Clock::new();
+        let deadline = Some(Active::from_nanos(100));
+        let (before, paused) = clock.advance(Time::from_nanos(110), deadline, Some(10));
+        assert_eq!((before.active, paused), (Active::from_nanos(110), None));
+        let (after, paused) = clock.advance(Time::from_nanos(1_100), deadline, Some(10));
+        assert_eq!(
+            (after.active, paused),
+            (Active::from_nanos(100), Some(Duration::from_micros(1)))
+        );
+        assert_eq!(clock.to_time(Active::from_nanos(100)), Some(Time::from_nanos(1_100)));
+        let (clamped, paused) = clock.advance(Time::from_nanos(5), deadline, Some(10));
+        assert_eq!((clamped.time, clamped.active, paused), (after.time, after.active, None));
+        assert_eq!(
+            (clock.steps_back, clock.pauses, clock.suspended()),
+            (1, 1, Duration::from_micros(1))
+        );
+    }
+
+    #[test]
+    fn the_end_of_time_is_an_instant_like_any_other() {
+        let mut clock = Clock::new();
+        let (end, _) = clock.advance(Time::MAX, None, None);
+        assert_eq!(end.active.after(1), None);
+        assert_eq!(end.active.since(Active::from_nanos(0)), u64::MAX - 1);
+    }
+}

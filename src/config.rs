@@ -1,0 +1,204 @@
+//! The settings, and what is wrong with them.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::refusal::{Answers, RefusalRule};
+use crate::time::{nanos, optional_nanos};
+
+/// The most connections that a manager holds at once, whatever the settings say. A connection beyond it is refused as
+/// [`RefusalRule::ServerFull`](crate::RefusalRule::ServerFull).
+pub const MAX_CONNECTIONS: u32 = 1 << 30;
+
+/// All settings. The fields are plain; [`Manager::new`](crate::Manager::new) checks them.
+///
+/// A limit or a time that is off is `None`. A limit of 0 is a limit: it refuses all. Settings come with later versions, so start from
+/// the default:
+///
+/// ```
+/// use lobbykeeper::{Config, UserOverflow};
+///
+/// let config = Config {
+///     max_connections: Some(500),
+///     max_connections_per_user: Some(1),
+///     user_overflow: UserOverflow::ReplaceOldest,
+///     ..Config::default()
+/// };
+/// ```
+///
+/// JSON form: an object with the names of the fields, durations as whole nanoseconds. A field that is missing has its default; `hash_key` is
+/// neither written nor read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How many connections the server holds, those included that are closing but not yet closed. Default: no limit but [`MAX_CONNECTIONS`].
+    pub max_connections: Option<u32>,
+    /// How many connections a lobby holds. Default: no limit.
+    pub max_connections_per_lobby: Option<u32>,
+    /// How many open connections a user has across all lobbies. Default: no limit.
+    pub max_connections_per_user: Option<u32>,
+    /// What happens to the connection that would be one too many for its user. Default: it is refused.
+    pub user_overflow: UserOverflow,
+    /// In how many lobbies a connection is at once; at least 1, since it starts in one. Default: 1.
+    pub max_lobbies_per_connection: Option<u32>,
+    /// How long the name of a lobby or a user is, in bytes; at least 1. Default: 128.
+    pub max_name_bytes: u32,
+    /// How often each connection is pinged, talking or not. `None`: only on demand, and nobody is evicted for silence. Default: 20 s.
+    #[serde(with = "optional_nanos")]
+    pub ping_interval: Option<Duration>,
+    /// How long after a ping something must have been heard; at most `ping_interval`. Default: 10 s.
+    #[serde(with = "nanos")]
+    pub ping_timeout: Duration,
+    /// How many pings in a row a connection misses before it is evicted; at least 1. Default: 2.
+    pub max_missed: u8,
+    /// What a ping is. Default: a JSON text message.
+    pub ping_format: PingFormat,
+    /// How long a ping on demand waits for its pong if the request does not say. Default: 2 s.
+    #[serde(with = "nanos")]
+    pub ping_user_timeout: Duration,
+    /// When a connection is about to be evicted as stale while more than this many connections, and more than a quarter of the open ones, have
+    /// missed a ping, then the server's own network is suspect, and it is given one more ping. `None`: never. Default: 20.
+    pub stale_wave_floor: Option<u32>,
+    /// How long a connection that was told to close may take before it is evicted. Default: 5 s.
+    #[serde(with = "nanos")]
+    pub close_timeout: Duration,
+    /// By how much a call may come after the deadline before the overshoot counts as a pause of the server, which nobody is evicted for.
+    /// `None`: no pause is ever seen. Default: 1 s.
+    #[serde(with = "optional_nanos")]
+    pub pause_tolerance: Option<Duration>,
+    /// Close codes, reasons and retry advice.
+    pub answers: Answers,
+    /// Spreads the first pings over the interval. It shapes the output: the same seed and events give the same output. Default: 0.
+    pub seed: u64,
+    /// The key of the hash tables. It never shapes the output. Names come from strangers, who could choose ones that collide under a key that
+    /// they know: a server on the open network should draw it at random. Default: zeros, open to such flooding.
+    #[serde(skip)]
+    pub hash_key: [u64; 2],
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_connections: None,
+            max_connections_per_lobby: None,
+            max_connections_per_user: None,
+            user_overflow: UserOverflow::Reject,
+            max_lobbies_per_connection: Some(1),
+            max_name_bytes: 128,
+            ping_interval: Some(Duration::from_secs(20)),
+            ping_timeout: Duration::from_secs(10),
+            max_missed: 2,
+            ping_format: PingFormat::Json,
+            ping_user_timeout: Duration::from_secs(2),
+            stale_wave_floor: Some(20),
+            close_timeout: Duration::from_secs(5),
+            pause_tolerance: Some(Duration::from_secs(1)),
+            answers: Answers::default(),
+            seed: 0,
+            hash_key: [0, 0],
+        }
+    }
+}
+
+/// What happens when a user with [`Config::max_connections_per_user`] open connections connects once more.
+///
+/// JSON form: `"reject"`, `"replace_oldest"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserOverflow {
+    /// The new connection is refused.
+    #[default]
+    Reject,
+    /// The user's oldest open connection is closed with [`Answers::replaced`]. Its seats, the server's and the lobby's, are
+    /// set aside before any limit is checked, so nobody is locked out by his own ghost.
+    ReplaceOldest,
+}
+
+/// How the manager asks for a sign of life.
+///
+/// JSON form: `"json"`, `"web_socket"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PingFormat {
+    /// `{"type":"health_ping","timestamp":N}` as a text message; the client answers `{"type":"health_pong","timestamp":N}`. Works from a browser
+    /// page, which sees no ping frames, and measures the client's whole stack.
+    #[default]
+    Json,
+    /// Ping frames (RFC 6455, section 5.5.2), which every conforming client answers by itself.
+    WebSocket,
+}
+
+impl Config {
+    /// What [`Manager::new`](crate::Manager::new) checks.
+    ///
+    /// # Errors
+    /// The first setting that contradicts itself or another.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.max_lobbies_per_connection == Some(0) {
+            return Err(ConfigError::Zero("max_lobbies_per_connection"));
+        }
+        if self.max_name_bytes == 0 {
+            return Err(ConfigError::Zero("max_name_bytes"));
+        }
+        if self.max_missed == 0 {
+            return Err(ConfigError::Zero("max_missed"));
+        }
+        let times = [
+            ("ping_interval", self.ping_interval),
+            ("ping_timeout", Some(self.ping_timeout)),
+            ("ping_user_timeout", Some(self.ping_user_timeout)),
+            ("close_timeout", Some(self.close_timeout)),
+        ];
+        for (field, time) in times {
+            if time == Some(Duration::ZERO) {
+                return Err(ConfigError::Zero(field));
+            }
+        }
+        if self.ping_interval.is_some_and(|interval| self.ping_timeout > interval) {
+            return Err(ConfigError::PingTimeoutBeyondInterval);
+        }
+        for rule in RefusalRule::ALL {
+            if let Some(bytes) = self.answers.refusal(rule).oversize() {
+                return Err(ConfigError::Answer { rule, bytes });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Settings that no manager can follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// This field is 0 and must not be.
+    Zero(&'static str),
+    /// [`Config::ping_timeout`] is longer than [`Config::ping_interval`], so pings would overlap.
+    PingTimeoutBeyondInterval,
+    /// The reason of an answer would be so many bytes long together with its retry advice, more than the 123 that a close frame holds
+    /// (RFC 6455, section 5.5).
+    Answer {
+        /// Which answer.
+        rule: RefusalRule,
+        /// How long its reason would be.
+        bytes: usize,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Zero(field) => write!(f, "{field} must not be 0"),
+            Self::PingTimeoutBeyondInterval => f.write_str("ping_timeout must not be longer than ping_interval"),
+            Self::Answer { rule, bytes } => {
+                write!(
+                    f,
+                    "the reason for \"{rule}\" takes {bytes} bytes with its retry advice; a close frame holds 123"
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}

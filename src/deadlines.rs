@@ -1,0 +1,140 @@
+//! When each connection is to be looked at next: a binary heap that knows where everybody is.
+
+use alloc::vec::Vec;
+
+use crate::clock::Active;
+
+/// Not in the heap.
+const ABSENT: u32 = u32::MAX;
+
+/// At most one check time per connection slot, ordered by (time, slot): a total order, so that nothing depends on
+/// how the heap came to its shape. Peek is O(1), set and remove are O(log n).
+#[derive(Clone, Debug)]
+pub(crate) struct Deadlines {
+    heap: Vec<(Active, u32)>,
+    /// By slot.
+    positions: Vec<u32>,
+}
+
+impl Deadlines {
+    pub(crate) const fn new() -> Self {
+        Self {
+            heap: Vec::new(),
+            positions: Vec::new(),
+        }
+    }
+
+    pub(crate) fn peek(&self) -> Option<(Active, u32)> {
+        self.heap.first().copied()
+    }
+
+    /// Sets, moves or (with `None`) removes the check time of a slot.
+    pub(crate) fn set(&mut self, slot: u32, time: Option<Active>) {
+        let position = self.position(slot);
+        match (position, time) {
+            (None, None) => {}
+            (None, Some(time)) => {
+                let index = slot as usize;
+                if index >= self.positions.len() {
+                    self.positions.resize(index + 1, ABSENT);
+                }
+                self.heap.push((time, slot));
+                self.sift_up(self.heap.len() - 1);
+            }
+            (Some(position), Some(time)) => {
+                self.heap[position].0 = time;
+                self.settle(position);
+            }
+            (Some(position), None) => {
+                self.positions[slot as usize] = ABSENT;
+                self.heap.swap_remove(position);
+                if position < self.heap.len() {
+                    self.settle(position);
+                }
+            }
+        }
+    }
+
+    fn position(&self, slot: u32) -> Option<usize> {
+        self.positions
+            .get(slot as usize)
+            .filter(|&&position| position != ABSENT)
+            .map(|&position| position as usize)
+    }
+
+    fn settle(&mut self, position: usize) {
+        let position = self.sift_up(position);
+        self.sift_down(position);
+    }
+
+    fn sift_up(&mut self, mut position: usize) -> usize {
+        let moving = self.heap[position];
+        while position > 0 {
+            let parent = (position - 1) / 2;
+            if self.heap[parent] <= moving {
+                break;
+            }
+            self.place(position, self.heap[parent]);
+            position = parent;
+        }
+        self.place(position, moving);
+        position
+    }
+
+    fn sift_down(&mut self, mut position: usize) {
+        let moving = self.heap[position];
+        loop {
+            let left = 2 * position + 1;
+            let Some(mut least) = self.heap.get(left).map(|_| left) else {
+                break;
+            };
+            if self.heap.get(left + 1).is_some_and(|right| *right < self.heap[left]) {
+                least = left + 1;
+            }
+            if moving <= self.heap[least] {
+                break;
+            }
+            self.place(position, self.heap[least]);
+            position = least;
+        }
+        self.place(position, moving);
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "one entry per slot, and a slot is a u32")]
+    fn place(&mut self, position: usize, entry: (Active, u32)) {
+        self.heap[position] = entry;
+        self.positions[entry.1 as usize] = position as u32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_earliest_time_is_on_top_and_equal_times_come_in_the_order_of_slots(
+            steps in prop::collection::vec((0_u32..24, prop::option::weighted(0.7, 0_u64..12)), 0..300),
+        ) {
+            let mut deadlines = Deadlines::new();
+            let mut model = BTreeMap::new();
+            for (slot, time) in steps {
+                let time = time.map(Active::from_nanos);
+                deadlines.set(slot, time);
+                match time {
+                    Some(time) => model.insert(slot, time),
+                    None => model.remove(&slot),
+                };
+                let expected = model.iter().map(|(&slot, &time)| (time, slot)).min();
+                prop_assert_eq!(deadlines.peek(), expected);
+                prop_assert_eq!(deadlines.heap.len(), model.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The reified door.
+
+use super::Manager;
+use crate::event::{Call, Event, Input, Reply, Request};
+use crate::outbox::Outbox;
+
+impl Manager {
+    /// Calls the method that the input names, with the arguments in it, and returns what it returned. Nothing else: logs, replays, fuzzers and FFI
+    /// drive the same machine as the typed methods do.
+    ///
+    /// ```
+    /// use lobbykeeper::{Config, Input, Manager, Outbox};
+    ///
+    /// let mut manager = Manager::new(Config::default()).unwrap();
+    /// let mut out = Outbox::new();
+    /// let log = r#"{"at":0,"event":{"connected":{"lobby":"den","user":"ann"}}}"#;
+    /// let input: Input = serde_json::from_str(log).unwrap();
+    /// let reply = manager.apply(input, &mut out);
+    /// assert_eq!(serde_json::to_string(&reply).unwrap(), r#"{"connected":{"Ok":"c0v1"}}"#);
+    /// ```
+    pub fn apply(&mut self, input: Input<'_>, out: &mut Outbox) -> Reply {
+        let Input { at: now, call } = input;
+        match call {
+            Call::Event(event) => match event {
+                Event::Connected(handshake) => Reply::Connected(self.connected(now, handshake, out)),
+                Event::Message { conn, frame } => Reply::Message(self.message(now, conn, frame, out)),
+                Event::Closed { conn, cause } => Reply::Changed(self.closed(now, conn, cause, out)),
+                Event::Tick => {
+                    self.tick(now, out);
+                    Reply::Ticked
+                }
+            },
+            Call::Request(request) => match request {
+                Request::Broadcast { lobby, payload, except } => {
+                    Reply::Addressed(self.broadcast(now, lobby, payload, except, out))
+                }
+                Request::BroadcastAll { payload, except } => {
+                    Reply::Addressed(self.broadcast_all(now, payload, except, out))
+                }
+                Request::SendTo { conn, payload } => Reply::Addressed(self.send_to(now, conn, payload, out)),
+                Request::SendToUser { user, payload } => Reply::Addressed(self.send_to_user(now, &user, payload, out)),
+                Request::PingUser { user, timeout } => Reply::Addressed(self.ping_user(now, &user, timeout, out)),
+                Request::Join { conn, lobby } => Reply::Entered(self.join(now, conn, &lobby, out)),
+                Request::SwitchLobby { conn, from, to } => Reply::Entered(self.switch_lobby(now, conn, from, &to, out)),
+                Request::Leave { conn, lobby } => Reply::Changed(self.leave(now, conn, lobby, out)),
+                Request::Kick { conn, close } => Reply::Changed(self.kick(now, conn, &close, out)),
+                Request::CloseAll { close } => Reply::Addressed(self.close_all(now, &close, out)),
+            },
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The state machine: its parts, and the gate that every call passes.
+
+mod admission;
+mod apply;
+mod conn;
+mod health;
+mod query;
+mod send;
+mod transitions;
+
+use alloc::vec::Vec;
+
+pub use query::LobbyUsers;
+
+use self::conn::{Conn, Lobby, User};
+use self::transitions::Population;
+use crate::clock::{Clock, Moment};
+use crate::config::{Config, ConfigError};
+use crate::deadlines::Deadlines;
+use crate::event::Cause;
+use crate::id::ConnId;
+use crate::names::{HashKey, Names};
+use crate::outbox::{Ending, Notice, Outbox};
+use crate::presence::Presences;
+use crate::pulse::Patience;
+use crate::slots::Slots;
+use crate::stats::{Evictions, Refusals};
+use crate::time::{Time, duration_nanos};
+use crate::wire::Pinger;
+
+/// The connection manager: connections by lobby and by user, limits, health.
+///
+/// A pure, synchronous state machine. It opens no socket, reads no clock and calls nobody back. What happens outside is told to it by
+/// [`connected`](Self::connected), [`message`](Self::message), [`closed`](Self::closed) and [`tick`](Self::tick), each with the driver's clock; what is to
+/// happen is written to an [`Outbox`]. The same settings and calls give the same outputs on every machine.
+///
+/// Nothing panics, whatever is passed in: an id that is unknown or stale is ignored.
+///
+/// `Clone` forks it: both copies go on alike when fed alike.
+#[derive(Clone, Debug)]
+pub struct Manager {
+    config: Config,
+    /// `config`'s times, in nanoseconds.
+    patience: Patience,
+    close_timeout: u64,
+    pause_tolerance: Option<u64>,
+
+    conns: Slots<Conn>,
+    users: Names<User>,
+    lobbies: Names<Lobby>,
+    presences: Presences,
+    deadlines: Deadlines,
+    clock: Clock,
+    pinger: Pinger,
+
+    population: Population,
+    counters: Counters,
+    /// More connections are silent than can be believed, and that has been said.
+    stale_wave: bool,
+    /// Where in a run of members those are whom a broadcast leaves out; kept for its memory.
+    excepted: Vec<usize>,
+}
+
+/// What has happened so far.
+#[derive(Clone, Debug, Default)]
+struct Counters {
+    admissions: u64,
+    refusals: Refusals,
+    evictions: Evictions,
+    closes: u64,
+    messages_in: u64,
+    bytes_in: u64,
+    messages_out: u64,
+    bytes_out: u64,
+    pings: u64,
+    pongs: u64,
+    missed_pings: u64,
+    stale_ids: u64,
+    pauses: u64,
+}
+
+impl Manager {
+    /// A manager with no connections.
+    ///
+    /// # Errors
+    /// What [`Config::validate`] finds.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let hash_key = HashKey(config.hash_key);
+        let patience = Patience {
+            interval: config.ping_interval.map(duration_nanos),
+            timeout: duration_nanos(config.ping_timeout),
+            max_missed: config.max_missed,
+        };
+        Ok(Self {
+            patience,
+            close_timeout: duration_nanos(config.close_timeout),
+            pause_tolerance: config.pause_tolerance.map(duration_nanos),
+            conns: Slots::new(),
+            users: Names::new(hash_key),
+            lobbies: Names::new(hash_key),
+            presences: Presences::new(hash_key),
+            deadlines: Deadlines::new(),
+            clock: Clock::new(),
+            pinger: Pinger::new(config.ping_format),
+            population: Population::default(),
+            counters: Counters::default(),
+            stale_wave: false,
+            excepted: Vec::new(),
+            config,
+        })
+    }
+
+    /// A connection is gone: its handshake is over, reading failed, or a send failed. True if that ended it; false, with nothing changed but a
+    /// counter, if its id had ended before or never was. Writes [`Ended`](Notice::Ended), and before it what follows from leaving its lobbies.
+    /// O(log n).
+    pub fn closed(&mut self, now: Time, conn: ConnId, cause: Cause, out: &mut Outbox) -> bool {
+        self.enter_call(now, out);
+        if self.conns.get(conn.key()).is_none() {
+            self.counters.stale_ids += 1;
+            return false;
+        }
+        self.end(conn.index(), Ending::Closed(cause), out);
+        true
+    }
+
+    /// The gate: every call with a `now` passes it first.
+    fn enter_call(&mut self, now: Time, out: &mut Outbox) -> Moment {
+        if self.stale_wave && !self.is_stale_wave() {
+            self.stale_wave = false;
+        }
+        let deadline = self.deadlines.peek().map(|(due, _)| due);
+        let (moment, paused) = self.clock.advance(now, deadline, self.pause_tolerance);
+        if let Some(by) = paused {
+            self.counters.pauses += 1;
+            out.notice(Notice::Paused { by });
+        }
+        moment
+    }
+}

@@ -1,0 +1,161 @@
+//! Who gets what: broadcasts, single messages, and closing on request.
+
+use alloc::vec::Vec;
+
+use super::Manager;
+use super::conn::Phase;
+use crate::event::{Except, LobbyRef};
+use crate::id::ConnId;
+use crate::outbox::Outbox;
+use crate::payload::Payload;
+use crate::refusal::CloseFrame;
+use crate::time::Time;
+
+impl Manager {
+    /// Sends one message to the members of a lobby as they are now, in the order of joining. Returns the number addressed; 0 if there is no
+    /// such lobby, and nothing is written then. The sender need not be a member.
+    ///
+    /// One copy of the members' ids and one shared payload, O(members). Leaving somebody out costs no look-up per member: a connection
+    /// O(log members), a user's connections O(min(theirs, members)) of those.
+    #[expect(clippy::needless_pass_by_value, reason = "callers name the exception in place")]
+    pub fn broadcast<'a>(
+        &mut self,
+        now: Time,
+        lobby: impl Into<LobbyRef<'a>>,
+        payload: Payload,
+        except: Except<'_>,
+        out: &mut Outbox,
+    ) -> usize {
+        self.enter_call(now, out);
+        let Some(lobby) = self.resolve(&lobby.into()) else {
+            return 0;
+        };
+        let mark = out.mark();
+        self.copy_members(lobby, &except, out.recipients());
+        self.write_send(mark, payload, out)
+    }
+
+    /// Sends one message to every open connection, in the order of their indices. Returns the number addressed. O(greatest number of
+    /// connections so far).
+    #[expect(clippy::needless_pass_by_value, reason = "callers name the exception in place")]
+    pub fn broadcast_all(&mut self, now: Time, payload: Payload, except: Except<'_>, out: &mut Outbox) -> usize {
+        self.enter_call(now, out);
+        let conn = match except {
+            Except::Conn(conn) => Some(conn),
+            _ => None,
+        };
+        let user = self.excepted_user(&except);
+        let mark = out.mark();
+        let others = self
+            .conns
+            .iter()
+            .filter(|(_, conn)| conn.is_open() && Some(conn.user) != user)
+            .map(|(key, _)| ConnId::new(key))
+            .filter(|&other| Some(other) != conn);
+        out.recipients().extend(others);
+        self.write_send(mark, payload, out)
+    }
+
+    /// Sends one message to one connection. Returns the number addressed: 0 if it is not open. O(1).
+    pub fn send_to(&mut self, now: Time, conn: ConnId, payload: Payload, out: &mut Outbox) -> usize {
+        self.enter_call(now, out);
+        if self.open_slot(conn).is_none() {
+            return 0;
+        }
+        let mark = out.mark();
+        out.recipients().push(conn);
+        self.write_send(mark, payload, out)
+    }
+
+    /// Sends one message to every open connection of a user, oldest first. Returns the number addressed. O(connections of the user).
+    pub fn send_to_user(&mut self, now: Time, user: &str, payload: Payload, out: &mut Outbox) -> usize {
+        self.enter_call(now, out);
+        let Some(user) = self.users.find(user) else {
+            return 0;
+        };
+        let mark = out.mark();
+        let conns = self
+            .users
+            .at(user)
+            .open
+            .iter(&self.conns)
+            .map(|slot| ConnId::new(self.conns.key_at(slot)));
+        out.recipients().extend(conns);
+        self.write_send(mark, payload, out)
+    }
+
+    /// Closes one connection with these words. False if it is not open: one that is closing already keeps its own. O(log n).
+    pub fn kick(&mut self, now: Time, conn: ConnId, close: &CloseFrame, out: &mut Outbox) -> bool {
+        let moment = self.enter_call(now, out);
+        let Some(slot) = self.open_slot(conn) else {
+            return false;
+        };
+        self.begin_close(moment, slot, close, out);
+        true
+    }
+
+    /// Closes every open connection with these words, in the order of their indices. Returns how many. O(n log n).
+    pub fn close_all(&mut self, now: Time, close: &CloseFrame, out: &mut Outbox) -> usize {
+        let moment = self.enter_call(now, out);
+        let open: Vec<u32> = self
+            .conns
+            .iter()
+            .filter(|(_, conn)| conn.phase == Phase::Open)
+            .map(|(key, _)| key.index)
+            .collect();
+        for &slot in &open {
+            self.begin_close(moment, slot, close, out);
+        }
+        open.len()
+    }
+
+    /// Writes a send to the recipients since the mark, and counts it.
+    pub(super) fn write_send(&mut self, mark: usize, payload: Payload, out: &mut Outbox) -> usize {
+        let bytes = payload.len() as u64;
+        let addressed = out.send(mark, payload);
+        self.counters.messages_out += addressed as u64;
+        self.counters.bytes_out += bytes * addressed as u64;
+        addressed
+    }
+
+    fn excepted_user(&self, except: &Except<'_>) -> Option<u32> {
+        match except {
+            Except::Nobody | Except::Conn(_) => None,
+            Except::User(name) => self.users.find(name),
+            Except::UserOf(conn) => self.open_slot(*conn).map(|slot| self.conns.at(slot).user),
+        }
+    }
+
+    /// Copies the run of a lobby's members around those who are left out.
+    fn copy_members(&mut self, lobby: u32, except: &Except<'_>, to: &mut Vec<ConnId>) {
+        self.excepted.clear();
+        let members = self.lobbies.at_mut(lobby).members.run().len();
+        let roster = &self.lobbies.at(lobby).members;
+        let position = |slot: u32| roster.position(self.conns.at(slot).memberships.find(lobby)?.ticket);
+        if let Except::Conn(conn) = except {
+            self.excepted.extend(self.open_slot(*conn).and_then(position));
+        } else if let Some(user) = self.excepted_user(except) {
+            let record = self.users.at(user);
+            if record.open_count as usize <= members {
+                self.excepted.extend(record.open.iter(&self.conns).filter_map(position));
+                self.excepted.sort_unstable();
+            } else {
+                let theirs = |conn: ConnId| self.conns.at(conn.index()).user == user;
+                self.excepted.extend(
+                    roster
+                        .iter()
+                        .enumerate()
+                        .filter(|&(_, conn)| theirs(conn))
+                        .map(|(at, _)| at),
+                );
+            }
+        }
+        let run = self.lobbies.at_mut(lobby).members.run();
+        let mut start = 0;
+        for &gap in &self.excepted {
+            to.extend_from_slice(run.get(start..gap).unwrap_or_default());
+            start = gap + 1;
+        }
+        to.extend_from_slice(run.get(start..).unwrap_or_default());
+    }
+}

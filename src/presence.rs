@@ -1,0 +1,133 @@
+//! Who is in which lobby, however many connections he has there.
+
+use hashbrown::HashTable;
+use slab::Slab;
+
+use crate::list::{Linked, Links, List};
+use crate::names::HashKey;
+use crate::slots;
+
+/// A user in a lobby.
+#[derive(Clone, Debug)]
+pub(crate) struct Presence {
+    lobby: u32,
+    pub(crate) user: u32,
+    connections: u32,
+    /// Of the lobby's list of users.
+    links: Links,
+}
+
+/// All users in all lobbies. Entering and leaving are O(1).
+#[derive(Clone, Debug)]
+pub(crate) struct Presences {
+    entries: Slab<Presence>,
+    /// Entries, hashed by lobby and user. Never iterated.
+    by_pair: HashTable<u32>,
+    hash_key: HashKey,
+}
+
+impl Presences {
+    pub(crate) const fn new(hash_key: HashKey) -> Self {
+        Self {
+            entries: Slab::new(),
+            by_pair: HashTable::new(),
+            hash_key,
+        }
+    }
+
+    /// Counts one more connection of the user in the lobby. Returns the entry, and whether it is the first connection.
+    pub(crate) fn enter(&mut self, lobby: u32, user: u32, users: &mut List) -> (u32, bool) {
+        let hash = hash_pair(self.hash_key, lobby, user);
+        let found = self.by_pair.find(hash, |&entry| {
+            let presence = self.at(entry);
+            presence.lobby == lobby && presence.user == user
+        });
+        if let Some(&entry) = found {
+            self.entries[entry as usize].connections += 1;
+            return (entry, false);
+        }
+        let presence = Presence {
+            lobby,
+            user,
+            connections: 1,
+            links: Links::UNLINKED,
+        };
+        let entry = slots::index(self.entries.insert(presence));
+        let Self {
+            entries,
+            by_pair,
+            hash_key,
+        } = self;
+        by_pair.insert_unique(hash, entry, |&entry| {
+            let presence = &entries[entry as usize];
+            hash_pair(*hash_key, presence.lobby, presence.user)
+        });
+        users.push_back(self, entry);
+        (entry, true)
+    }
+
+    /// Counts one connection less. True if it was the user's last in the lobby.
+    pub(crate) fn leave(&mut self, entry: u32, users: &mut List) -> bool {
+        let presence = &mut self.entries[entry as usize];
+        presence.connections -= 1;
+        if presence.connections > 0 {
+            return false;
+        }
+        let hash = hash_pair(self.hash_key, presence.lobby, presence.user);
+        if let Ok(found) = self.by_pair.find_entry(hash, |&found| found == entry) {
+            found.remove();
+        }
+        users.remove(self, entry);
+        self.entries.remove(entry as usize);
+        true
+    }
+
+    pub(crate) fn at(&self, entry: u32) -> &Presence {
+        &self.entries[entry as usize]
+    }
+}
+
+fn hash_pair(hash_key: HashKey, lobby: u32, user: u32) -> u64 {
+    hash_key.hash(&((u64::from(lobby) << 32) | u64::from(user)).to_le_bytes())
+}
+
+impl Linked for Presences {
+    fn links(&self, slot: u32) -> Links {
+        self.entries[slot as usize].links
+    }
+
+    fn links_mut(&mut self, slot: u32) -> &mut Links {
+        &mut self.entries[slot as usize].links
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn only_the_first_and_the_last_connection_of_a_user_matter_and_users_stay_in_order() {
+        let mut presences = Presences::new(HashKey([7, 7]));
+        let mut users = List::EMPTY;
+        let (ann, first) = presences.enter(1, 10, &mut users);
+        assert!(first);
+        assert_eq!(presences.enter(1, 10, &mut users), (ann, false));
+        let (bob, _) = presences.enter(1, 11, &mut users);
+        let (_, elsewhere) = presences.enter(2, 10, &mut List::EMPTY.clone());
+        assert!(elsewhere);
+        let order = |presences: &Presences, users: List| {
+            users
+                .iter(presences)
+                .map(|entry| presences.at(entry).user)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(order(&presences, users), [10, 11]);
+        assert!(!presences.leave(ann, &mut users));
+        assert!(presences.leave(ann, &mut users));
+        assert_eq!(order(&presences, users), [11]);
+        assert!(presences.leave(bob, &mut users));
+        assert_eq!(users.first(), None);
+    }
+}

@@ -1,0 +1,207 @@
+//! One connection's health: what was asked, when it was last heard, and what follows from silence.
+//!
+//! ```text
+//!             due: ping                       due, heard: rest until sent + interval
+//!   resting ------------> awaiting ----------------------------------------------------> resting
+//!                            |  due, silent: a miss, and a new ping at once
+//!                            |  due, silent, but a pause lay between: a new ping, no miss
+//!                            +- due, silent for the last time: stale
+//! ```
+
+use core::num::NonZeroU64;
+use core::time::Duration;
+
+use crate::clock::Active;
+use crate::latency::{Latency, Rtt};
+
+const NANOS_PER_MILLI: u64 = 1_000_000;
+
+/// The health settings in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// `None`: nobody is pinged but on demand, and nobody is evicted for silence.
+    pub(crate) interval: Option<u64>,
+    pub(crate) timeout: u64,
+    pub(crate) max_missed: u8,
+}
+
+/// What is to be done about one connection now. Several may hold at once, and are to be done in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// The ping on demand has had no answer in time.
+    pub(crate) demand_timed_out: bool,
+    /// Nothing was heard since the last ping, ...
+    pub(crate) missed: bool,
+    /// ... and the one before it was answered: this silence has just begun.
+    pub(crate) silence_began: bool,
+    pub(crate) next: Next,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Next {
+    #[default]
+    Wait,
+    Ping,
+    /// As many pings were missed as may be.
+    Stale,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Pulse {
+    heard: Active,
+    /// When the last ping was sent.
+    sent: Active,
+    /// The time stamp of the ping that a pong may still answer.
+    outstanding: Option<NonZeroU64>,
+    /// When somebody who asked for a ping on demand gives up, ...
+    demand: Option<Active>,
+    /// While `awaiting`, when the last ping is judged; else, when the next is sent.
+    due: Option<Active>,
+    rtt: Rtt,
+    /// ... and how long he was ready to wait, in milliseconds rounded up.
+    demand_millis: u32,
+    /// `Clock::pauses` when the last ping was sent.
+    pauses: u32,
+    missed: u8,
+    awaiting: bool,
+    /// This silence was given its extra ping.
+    held: bool,
+}
+
+impl Pulse {
+    /// `first_ping` is `None` if the health checks are off.
+    pub(crate) fn new(now: Active, first_ping: Option<Active>) -> Self {
+        Self {
+            heard: now,
+            sent: now,
+            outstanding: None,
+            demand: None,
+            demand_millis: 0,
+            due: first_ping,
+            rtt: Rtt::default(),
+            pauses: 0,
+            missed: 0,
+            awaiting: false,
+            held: false,
+        }
+    }
+
+    /// When [`check`](Self::check) is to be called next.
+    pub(crate) fn deadline(&self) -> Option<Active> {
+        match (self.due, self.demand) {
+            (Some(due), Some(demand)) => Some(due.min(demand)),
+            (due, demand) => due.or(demand),
+        }
+    }
+
+    pub(crate) fn has_missed(&self) -> bool {
+        self.missed > 0
+    }
+
+    pub(crate) fn latency(&self) -> Option<Latency> {
+        self.rtt.latency()
+    }
+
+    /// Something came from the connection. True if that ends a silence.
+    pub(crate) fn heard(&mut self, now: Active) -> bool {
+        self.heard = now;
+        self.held = false;
+        core::mem::take(&mut self.missed) > 0
+    }
+
+    /// A pong came. Its round-trip time and whether somebody asked for it; `None` if it answers no
+    /// outstanding ping, or if the server slept since that was sent.
+    pub(crate) fn pong(&mut self, now: Active, pauses: u32, timestamp: u64) -> Option<(Duration, bool)> {
+        if self.outstanding.map(NonZeroU64::get) != Some(timestamp) {
+            return None;
+        }
+        self.outstanding = None;
+        if self.pauses != pauses {
+            return None;
+        }
+        let rtt = self.rtt.sample(now.since(self.sent));
+        Some((rtt, self.demand.take().is_some()))
+    }
+
+    /// Asks for a round-trip time within `timeout`. True if a ping is to be sent for it, false if one is under way.
+    pub(crate) fn demand(&mut self, now: Active, pauses: u32, timeout: u64) -> bool {
+        let demand = now.after(timeout).unwrap_or(Active::LAST);
+        if self.demand.is_none_or(|earlier| earlier < demand) {
+            self.demand = Some(demand);
+            self.demand_millis = u32::try_from(timeout.div_ceil(NANOS_PER_MILLI)).unwrap_or(u32::MAX);
+        }
+        !self.answerable(pauses)
+    }
+
+    /// Nobody will answer the demand any more. True if there was one.
+    pub(crate) fn abandon(&mut self) -> bool {
+        self.demand.take().is_some()
+    }
+
+    pub(crate) fn pinged(&mut self, now: Active, pauses: u32, timestamp: NonZeroU64, patience: Patience) {
+        self.sent = now;
+        self.pauses = pauses;
+        self.outstanding = Some(timestamp);
+        if patience.interval.is_some() {
+            self.awaiting = true;
+            self.due = now.after(patience.timeout);
+        }
+    }
+
+    /// Gives this silence one ping more than it has coming, once. False if it had it.
+    pub(crate) fn hold(&mut self) -> bool {
+        !core::mem::replace(&mut self.held, true)
+    }
+
+    /// Judges what is due.
+    pub(crate) fn check(&mut self, now: Active, pauses: u32, patience: Patience) -> Verdict {
+        let mut verdict = Verdict::default();
+        if self.due.is_some_and(|due| due <= now) {
+            self.judge(now, pauses, patience, &mut verdict);
+        }
+        if self.demand.is_some_and(|demand| demand <= now) {
+            if self.answerable(pauses) {
+                self.demand = None;
+                if !self.awaiting {
+                    self.outstanding = None;
+                }
+                verdict.demand_timed_out = true;
+            } else {
+                // The answer was lost in a pause, so the one who asks is given the same patience again.
+                self.demand = now.after(u64::from(self.demand_millis.max(1)) * NANOS_PER_MILLI);
+                verdict.demand_timed_out = self.demand.is_none();
+                if verdict.next == Next::Wait {
+                    verdict.next = Next::Ping;
+                }
+            }
+        }
+        verdict
+    }
+
+    fn judge(&mut self, now: Active, pauses: u32, patience: Patience, verdict: &mut Verdict) {
+        if self.awaiting && self.heard >= self.sent {
+            self.awaiting = false;
+            if self.demand.is_none() {
+                self.outstanding = None;
+            }
+            self.due = patience.interval.and_then(|interval| self.sent.after(interval));
+            if self.due.is_none_or(|due| due > now) {
+                return;
+            }
+        } else if self.awaiting && self.pauses == pauses {
+            verdict.missed = true;
+            verdict.silence_began = self.missed == 0;
+            self.missed = self.missed.saturating_add(1);
+            if self.missed >= patience.max_missed {
+                verdict.next = Next::Stale;
+                return;
+            }
+        }
+        verdict.next = Next::Ping;
+    }
+
+    /// A pong that gives a time may still come.
+    fn answerable(&self, pauses: u32) -> bool {
+        self.outstanding.is_some() && self.pauses == pauses
+    }
+}

@@ -1,0 +1,317 @@
+//! How a connection is told to go: close frames, refusals and when to try again.
+
+use alloc::format;
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::payload::Text;
+use crate::time::nanos;
+
+/// What may stand in a close frame beside the two bytes of its code (RFC 6455, section 5.5).
+const MAX_REASON_BYTES: usize = 123;
+
+/// A close code and a reason that can be sent as they are.
+///
+/// JSON form: `{"code":4002,"reason":"lobby_full"}`; one that cannot be sent is refused.
+///
+/// ```
+/// use lobbykeeper::CloseFrame;
+///
+/// let going_away = CloseFrame::new(1001, "shutdown").unwrap();
+/// assert_eq!((going_away.code(), going_away.reason()), (1001, "shutdown"));
+/// assert!(CloseFrame::new(1006, "").is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "UncheckedCloseFrame")]
+pub struct CloseFrame {
+    code: u16,
+    reason: Text,
+}
+
+#[derive(Deserialize)]
+struct UncheckedCloseFrame {
+    code: u16,
+    reason: Text,
+}
+
+impl TryFrom<UncheckedCloseFrame> for CloseFrame {
+    type Error = CloseFrameError;
+
+    fn try_from(frame: UncheckedCloseFrame) -> Result<Self, CloseFrameError> {
+        Self::new(frame.code, frame.reason)
+    }
+}
+
+impl CloseFrame {
+    /// A close frame with this code and reason.
+    ///
+    /// # Errors
+    /// If the code may not be sent (RFC 6455, section 7.4: 1000 to 1003, 1007 to 1014 and 3000 to 4999 may; 1004, 1005, 1006
+    /// and 1015 are reserved), or if the reason is longer than 123 bytes (section 5.5).
+    pub fn new(code: u16, reason: impl Into<Text>) -> Result<Self, CloseFrameError> {
+        let reason = reason.into();
+        if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+            return Err(CloseFrameError::Code(code));
+        }
+        if reason.as_bytes().len() > MAX_REASON_BYTES {
+            return Err(CloseFrameError::Reason {
+                bytes: reason.as_bytes().len(),
+            });
+        }
+        Ok(Self { code, reason })
+    }
+
+    /// One of the defaults, which a test checks.
+    const fn preset(code: u16, reason: &'static str) -> Self {
+        Self {
+            code,
+            reason: Text::from_static(reason),
+        }
+    }
+
+    /// The close code.
+    pub const fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// The reason. O(length).
+    pub fn reason(&self) -> &str {
+        self.reason.as_str()
+    }
+
+    pub(crate) const fn reason_text(&self) -> &Text {
+        &self.reason
+    }
+}
+
+impl fmt::Display for CloseFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.reason)
+    }
+}
+
+/// A close frame that cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseFrameError {
+    /// The code is reserved or undefined (RFC 6455, section 7.4).
+    Code(u16),
+    /// The reason has so many bytes, more than 123 (RFC 6455, section 5.5).
+    Reason {
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+impl fmt::Display for CloseFrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "close code {code} cannot be sent (RFC 6455, section 7.4)"),
+            Self::Reason { bytes } => {
+                write!(
+                    f,
+                    "a close reason of {bytes} bytes cannot be sent, only up to {MAX_REASON_BYTES}"
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for CloseFrameError {}
+
+/// When one who was turned away should come again.
+///
+/// JSON form: `"never"`, `{"after":<nanoseconds>}`, `"now"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retry {
+    /// It would be turned away again, or would turn somebody else away.
+    Never,
+    /// Not before so long.
+    After(#[serde(with = "nanos")] Duration),
+    /// At once.
+    Now,
+}
+
+/// How those are answered who are turned away for one reason: an entry of [`Answers`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Code and reason.
+    pub close: CloseFrame,
+    /// When to come again.
+    pub retry: Retry,
+}
+
+/// The table of close codes, reasons and advice. The defaults are what clients of the usual connection managers know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Answers {
+    /// For the driver, which authenticates: 4001 `unauthorized`, never.
+    pub unauthorized: Answer,
+    /// The server is full: 4002 `server_full`, after 5 s.
+    pub server_full: Answer,
+    /// The lobby is full: 4002 `lobby_full`, after 5 s.
+    pub lobby_full: Answer,
+    /// The user has as many connections as he may have: 4003 `user_limit`, after 5 s.
+    pub user_limit: Answer,
+    /// The name of the lobby or the user is empty or too long: 4004 `invalid_name`, never.
+    pub invalid_name: Answer,
+    /// A newer connection of the same user took the place: 4005 `replaced`, and never again, or two browser tabs would
+    /// replace each other for ever.
+    pub replaced: CloseFrame,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        let answer = |code, reason, retry| Answer {
+            close: CloseFrame::preset(code, reason),
+            retry,
+        };
+        let later = Retry::After(Duration::from_secs(5));
+        Self {
+            unauthorized: answer(4001, "unauthorized", Retry::Never),
+            server_full: answer(4002, "server_full", later),
+            lobby_full: answer(4002, "lobby_full", later),
+            user_limit: answer(4003, "user_limit", later),
+            invalid_name: answer(4004, "invalid_name", Retry::Never),
+            replaced: CloseFrame::preset(4005, "replaced"),
+        }
+    }
+}
+
+impl Answers {
+    pub(crate) fn refusal(&self, rule: RefusalRule) -> Refusal {
+        let Answer { close, retry } = match rule {
+            RefusalRule::ServerFull => &self.server_full,
+            RefusalRule::LobbyFull => &self.lobby_full,
+            RefusalRule::UserLimit => &self.user_limit,
+            RefusalRule::InvalidName => &self.invalid_name,
+        };
+        Refusal {
+            rule,
+            close: close.clone(),
+            retry: *retry,
+        }
+    }
+}
+
+/// The rule that a connection was refused by.
+///
+/// JSON form: snake case, `"lobby_full"` say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RefusalRule {
+    /// [`Config::max_connections`](crate::Config::max_connections).
+    ServerFull,
+    /// [`Config::max_connections_per_lobby`](crate::Config::max_connections_per_lobby).
+    LobbyFull,
+    /// [`Config::max_connections_per_user`](crate::Config::max_connections_per_user).
+    UserLimit,
+    /// [`Config::max_name_bytes`](crate::Config::max_name_bytes), or an empty name.
+    InvalidName,
+}
+
+impl RefusalRule {
+    /// All of them, in the order in which they are checked.
+    pub const ALL: [Self; 4] = [Self::InvalidName, Self::ServerFull, Self::LobbyFull, Self::UserLimit];
+}
+
+impl fmt::Display for RefusalRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ServerFull => "server full",
+            Self::LobbyFull => "lobby full",
+            Self::UserLimit => "user limit",
+            Self::InvalidName => "invalid name",
+        })
+    }
+}
+
+/// A connection was not admitted, and left no trace but a counter.
+///
+/// The driver finishes the WebSocket upgrade and then closes with [`close_frame`](Self::close_frame): a socket that is
+/// closed before the upgrade shows a browser nothing but 1006.
+///
+/// JSON form: `{"rule":"lobby_full","close":{"code":4002,"reason":"lobby_full"},"retry":{"after":5000000000}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    rule: RefusalRule,
+    close: CloseFrame,
+    retry: Retry,
+}
+
+impl Refusal {
+    /// The rule that refused: the first that failed, in the order of [`RefusalRule::ALL`].
+    pub const fn rule(&self) -> RefusalRule {
+        self.rule
+    }
+
+    /// The close code.
+    pub const fn code(&self) -> u16 {
+        self.close.code()
+    }
+
+    /// The bare reason, without the advice.
+    pub fn reason(&self) -> &str {
+        self.close.reason()
+    }
+
+    /// When to come again.
+    pub const fn retry(&self) -> Retry {
+        self.retry
+    }
+
+    /// What to send: the advice to come again follows the reason as `;retry=MS`. `server_full` and `lobby_full` go as they are,
+    /// because clients compare them, and so does a reason that says never.
+    pub fn close_frame(&self) -> CloseFrame {
+        let millis = match (self.rule, self.retry) {
+            (RefusalRule::ServerFull | RefusalRule::LobbyFull, _) | (_, Retry::Never) => {
+                return self.close.clone();
+            }
+            (_, Retry::Now) => 0,
+            (_, Retry::After(delay)) => delay.as_millis(),
+        };
+        CloseFrame {
+            code: self.close.code,
+            reason: format!("{};retry={millis}", self.close.reason).into(),
+        }
+    }
+
+    /// How long the reason of [`close_frame`](Self::close_frame) is beyond what can be sent, if it is.
+    pub(crate) fn oversize(&self) -> Option<usize> {
+        let bytes = self.close_frame().reason.as_bytes().len();
+        (bytes > MAX_REASON_BYTES).then_some(bytes)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused: {} ({})", self.rule, self.close)
+    }
+}
+
+impl core::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_could_be_made_by_the_front_door() {
+        let answers = Answers::default();
+        let presets = [
+            answers.unauthorized.close,
+            answers.server_full.close,
+            answers.lobby_full.close,
+            answers.user_limit.close,
+            answers.invalid_name.close,
+            answers.replaced,
+        ];
+        for preset in presets {
+            assert_eq!(CloseFrame::new(preset.code(), preset.reason()), Ok(preset));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The members of one lobby, in join order, as one run of memory that a broadcast copies.
+
+use alloc::vec::Vec;
+use core::num::NonZeroU64;
+
+use crate::id::ConnId;
+
+/// Below this capacity a run is not worth shrinking.
+const KEEP: usize = 64;
+
+/// A member's place in the join order, for as long as it stays. Never reused within a lobby.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(NonZeroU64);
+
+/// A run of ids beside a run of ascending join tickets.
+///
+/// Joining is O(1). Leaving finds its ticket by binary search and leaves a hole; [`run`](Self::run), or holes over
+/// half, compacts in one pass, so that leaving is O(log n) amortised and a broadcast never steps over holes.
+#[derive(Clone, Debug)]
+pub(crate) struct Roster {
+    ids: Vec<ConnId>,
+    /// Twice the ticket, plus one where the member has left: still ascending.
+    tickets: Vec<u64>,
+    last: u64,
+    holes: usize,
+}
+
+impl Roster {
+    pub(crate) const fn new() -> Self {
+        Self {
+            ids: Vec::new(),
+            tickets: Vec::new(),
+            last: 0,
+            holes: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len() - self.holes
+    }
+
+    pub(crate) fn push(&mut self, conn: ConnId) -> Ticket {
+        self.last += 1;
+        self.ids.push(conn);
+        self.tickets.push(self.last << 1);
+        Ticket(NonZeroU64::MIN.saturating_add(self.last - 1))
+    }
+
+    pub(crate) fn remove(&mut self, ticket: Ticket) {
+        let Ok(position) = self.tickets.binary_search(&(ticket.0.get() << 1)) else {
+            debug_assert!(false, "a ticket is handed back once");
+            return;
+        };
+        self.tickets[position] |= 1;
+        self.holes += 1;
+        if self.holes * 2 > self.ids.len() {
+            self.compact();
+        }
+    }
+
+    /// The members without holes, in join order.
+    pub(crate) fn run(&mut self) -> &[ConnId] {
+        if self.holes > 0 {
+            self.compact();
+        }
+        &self.ids
+    }
+
+    /// Where in the run a member is; O(log n). The run must have no holes, as [`run`](Self::run) leaves it.
+    pub(crate) fn position(&self, ticket: Ticket) -> Option<usize> {
+        debug_assert_eq!(self.holes, 0);
+        self.tickets.binary_search(&(ticket.0.get() << 1)).ok()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = ConnId> {
+        self.ids
+            .iter()
+            .zip(&self.tickets)
+            .filter(|(_, ticket)| *ticket & 1 == 0)
+            .map(|(&conn, _)| conn)
+    }
+
+    fn compact(&mut self) {
+        let mut kept = 0;
+        for from in 0..self.ids.len() {
+            if self.tickets[from] & 1 == 0 {
+                self.ids[kept] = self.ids[from];
+                self.tickets[kept] = self.tickets[from];
+                kept += 1;
+            }
+        }
+        self.ids.truncate(kept);
+        self.tickets.truncate(kept);
+        self.holes = 0;
+        // A lobby that was full once gives its memory back, but not so eagerly that it takes it again at once.
+        if self.ids.capacity() > KEEP && kept * 4 < self.ids.capacity() {
+            self.ids.shrink_to(kept * 2);
+            self.tickets.shrink_to(kept * 2);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::num::NonZeroU32;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::Key;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn members_stay_in_join_order_whoever_leaves(steps in prop::collection::vec((any::<bool>(), any::<prop::sample::Index>(), any::<bool>()), 0..200)) {
+            let mut roster = Roster::new();
+            let mut model: Vec<(Ticket, ConnId)> = Vec::new();
+            for (number, (join, victim, broadcast)) in steps.into_iter().enumerate() {
+                if join || model.is_empty() {
+                    let index = u32::try_from(number).unwrap();
+                    let conn = ConnId::new(Key { index, generation: NonZeroU32::MIN });
+                    model.push((roster.push(conn), conn));
+                } else {
+                    let (ticket, _) = model.remove(victim.index(model.len()));
+                    roster.remove(ticket);
+                }
+                let expected: Vec<_> = model.iter().map(|&(_, conn)| conn).collect();
+                prop_assert_eq!(roster.len(), expected.len());
+                prop_assert_eq!(roster.iter().collect::<Vec<_>>(), &expected[..]);
+                if broadcast {
+                    prop_assert_eq!(roster.run(), &expected[..]);
+                    for (position, &(ticket, _)) in model.iter().enumerate() {
+                        prop_assert_eq!(roster.position(ticket), Some(position));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_long_gives_its_memory_back() {
+        let mut roster = Roster::new();
+        let conn = ConnId::new(Key {
+            index: 0,
+            generation: NonZeroU32::MIN,
+        });
+        let tickets: Vec<_> = (0..10_000).map(|_| roster.push(conn)).collect();
+        for ticket in &tickets[10..] {
+            roster.remove(*ticket);
+        }
+        assert_eq!(roster.run().len(), 10);
+        assert!(roster.ids.capacity() <= KEEP && roster.tickets.capacity() <= KEEP);
+    }
+}

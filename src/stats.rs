@@ -1,0 +1,122 @@
+//! What the manager has counted.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::time::nanos;
+
+/// A snapshot of all numbers: what there is now, and what has happened since the manager was made.
+///
+/// JSON form: an object with the names of the fields, the duration as whole nanoseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Connections that count for the server limit: the open ones, and those closing ones that were not replaced.
+    pub total_connections: u32,
+    /// [`Config::max_connections`](crate::Config::max_connections).
+    pub max_connections: Option<u32>,
+    /// How much of `max_connections` is taken; `None` without a limit.
+    pub capacity_percent: Option<Percent>,
+    /// Lobbies with at least one member.
+    pub active_lobbies: u32,
+    /// Connections that are members of lobbies and get messages.
+    pub open_connections: u32,
+    /// Connections that were told to close and have not yet been reported closed.
+    pub closing_connections: u32,
+    /// Users with at least one open connection.
+    pub users: u32,
+    /// Connections admitted.
+    pub admissions: u64,
+    /// Connections and lobby changes refused.
+    pub refusals: Refusals,
+    /// `Evict` commands written.
+    pub evictions: Evictions,
+    /// `Close` commands written.
+    pub closes: u64,
+    /// Messages and control frames from open connections, ...
+    pub messages_in: u64,
+    /// ... and their bytes.
+    pub bytes_in: u64,
+    /// Messages written, one per recipient, pings included, ...
+    pub messages_out: u64,
+    /// ... and their payload bytes.
+    pub bytes_out: u64,
+    /// Pings written, one per recipient.
+    pub pings: u64,
+    /// Pongs that answered the outstanding ping and gave a round-trip time.
+    pub pongs: u64,
+    /// Pings that were followed by silence.
+    pub missed_pings: u64,
+    /// Events for ids that are unknown, closing or gone; each was ignored.
+    pub stale_ids: u64,
+    /// Calls whose `now` was earlier than one before; each was taken for that one.
+    pub clock_steps_back: u64,
+    /// Pauses of the server, ...
+    pub pauses: u64,
+    /// ... and how long they were together.
+    #[serde(with = "nanos")]
+    pub suspended: Duration,
+}
+
+/// Refusals by rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Refusals {
+    /// [`RefusalRule::InvalidName`](crate::RefusalRule::InvalidName).
+    pub invalid_name: u64,
+    /// [`RefusalRule::ServerFull`](crate::RefusalRule::ServerFull).
+    pub server_full: u64,
+    /// [`RefusalRule::LobbyFull`](crate::RefusalRule::LobbyFull).
+    pub lobby_full: u64,
+    /// [`RefusalRule::UserLimit`](crate::RefusalRule::UserLimit).
+    pub user_limit: u64,
+}
+
+/// Evictions by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Evictions {
+    /// [`Eviction::Stale`](crate::Eviction::Stale).
+    pub stale: u64,
+    /// [`Eviction::CloseTimeout`](crate::Eviction::CloseTimeout).
+    pub close_timeout: u64,
+    /// [`Eviction::Replaced`](crate::Eviction::Replaced).
+    pub replaced: u64,
+}
+
+/// A share with one decimal, kept as an integer of tenths.
+///
+/// JSON form: a number, 83.3 say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Percent {
+    tenths: u32,
+}
+
+impl Percent {
+    /// `part` of `whole`, rounded down; all of a whole of 0 is taken.
+    pub(crate) fn of(part: u32, whole: u32) -> Self {
+        let tenths = (u64::from(part) * 1_000).checked_div(u64::from(whole)).unwrap_or(1_000);
+        Self {
+            tenths: u32::try_from(tenths).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Tenths of a per cent: 833 for 83.3 %.
+    pub const fn tenths(self) -> u32 {
+        self.tenths
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{} %", self.tenths / 10, self.tenths % 10)
+    }
+}
+
+impl Serialize for Percent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(f64::from(self.tenths) / 10.0)
+    }
+}
