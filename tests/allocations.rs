@@ -1,0 +1,187 @@
+//! What is allocated, counted: nothing per broadcast, message and tick once warm, and little per ping.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+use lobbykeeper::{
+    Cause, Config, ConnId, Except, Frame, Handshake, Inbound, LobbyId, Manager, Outbox, Output, Payload, PingFormat,
+    Time,
+};
+
+/// Counts what the current thread allocates, so that tests may run side by side.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count_one() {
+    // At the end of a thread its counter may be gone already.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call is handed on to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count_one();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count_one();
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often a call allocates.
+fn allocations(call: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    call();
+    ALLOCATIONS.get() - before
+}
+
+const MEMBERS: usize = 100;
+
+/// A lobby of a hundred users, and an outbox that is still cold.
+fn lobby(config: Config) -> (Manager, Outbox, Vec<ConnId>, LobbyId) {
+    let mut manager = Manager::new(config).unwrap();
+    let mut out = Outbox::new();
+    let conns: Vec<_> = (0..MEMBERS)
+        .map(|number| {
+            manager
+                .connected(Time::ZERO, Handshake::new("den", format!("user {number}")), &mut out)
+                .unwrap()
+        })
+        .collect();
+    let id = manager.lobby_id("den").unwrap();
+    (manager, Outbox::new(), conns, id)
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))), 1);
+    assert_eq!(allocations(|| ()), 0);
+}
+
+#[test]
+fn a_broadcast_allocates_nothing_once_warm_whoever_is_left_out() {
+    let (mut manager, mut out, conns, id) = lobby(Config::default());
+    let payload = Payload::text("hello");
+    let excepts = [
+        Except::Nobody,
+        Except::Conn(conns[3]),
+        Except::user("user 7"),
+        Except::UserOf(conns[9]),
+    ];
+    let mut round = || {
+        for except in &excepts {
+            manager.broadcast(Time::ZERO, "den", payload.clone(), except.clone(), &mut out);
+            manager.broadcast(Time::ZERO, id, payload.clone(), except.clone(), &mut out);
+            manager.broadcast_all(Time::ZERO, payload.clone(), except.clone(), &mut out);
+        }
+        manager.send_to(Time::ZERO, conns[0], payload.clone(), &mut out);
+        manager.send_to_user(Time::ZERO, "user 5", payload.clone(), &mut out);
+        assert_eq!(out.iter().len(), 14);
+        out.clear();
+    };
+    round();
+    assert_eq!(allocations(|| (0..10).for_each(|_| round())), 0);
+}
+
+#[test]
+fn the_first_broadcast_after_a_leave_allocates_nothing() {
+    let (mut manager, mut out, conns, id) = lobby(Config::default());
+    manager.broadcast(Time::ZERO, id, Payload::text("warm"), Except::Nobody, &mut out);
+    manager.closed(Time::ZERO, conns[50], Cause::Peer, &mut out);
+    out.clear();
+    let payload = Payload::text("hello");
+    assert_eq!(
+        allocations(|| {
+            assert_eq!(
+                manager.broadcast(Time::ZERO, id, payload, Except::Nobody, &mut out),
+                MEMBERS - 1
+            );
+        }),
+        0
+    );
+}
+
+#[test]
+fn a_message_allocates_nothing() {
+    let (mut manager, mut out, conns, _) = lobby(Config::default());
+    let long = "x_".repeat(100_000);
+    let pong = r#"{"timestamp":3,"type":"health_pong"}"#;
+    let chat = r#"{"type":"chat","text":"health_pong"}"#;
+    assert_eq!(
+        allocations(|| {
+            for frame in [Frame::text(&long), Frame::text(chat), Frame::binary(long.as_bytes())] {
+                assert_eq!(manager.message(Time::ZERO, conns[0], frame, &mut out), Inbound::Deliver);
+            }
+            for frame in [Frame::text(pong), Frame::ping(b"x"), Frame::pong(b"x")] {
+                assert_eq!(manager.message(Time::ZERO, conns[0], frame, &mut out), Inbound::Handled);
+            }
+        }),
+        0
+    );
+}
+
+#[test]
+fn an_idle_tick_allocates_nothing() {
+    let (mut manager, mut out, _, _) = lobby(Config::default());
+    let before = Time::from_nanos(manager.next_deadline().unwrap().as_nanos() - 1);
+    assert_eq!(allocations(|| manager.tick(before, &mut out)), 0);
+    assert!(out.is_empty());
+}
+
+/// Ticks at every deadline for some minutes in which everybody answers. Returns the most that one tick allocated once warm. The frames of a
+/// tick are kept by a slow driver until `keep` later ones have been written.
+fn most_per_tick(ping_format: PingFormat, keep: usize) -> usize {
+    let (mut manager, mut out, conns, _) = lobby(Config {
+        ping_format,
+        ..Config::default()
+    });
+    let mut kept = std::collections::VecDeque::with_capacity(keep + 2);
+    let (warm, end) = (Time::from_secs(60), Time::from_secs(180));
+    let mut most = 0;
+    while let Some(deadline) = manager.next_deadline().filter(|&deadline| deadline < end) {
+        let now = deadline + Duration::from_millis(20);
+        let count = allocations(|| manager.tick(now, &mut out));
+        if now > warm {
+            most = most.max(count);
+        }
+        for output in &out {
+            if let Output::Command(lobbykeeper::Command::Send { payload, .. }) = output {
+                kept.push_back(payload.clone());
+            }
+        }
+        out.clear();
+        while kept.len() > keep {
+            kept.pop_front();
+        }
+        for &conn in &conns {
+            manager.message(now, conn, Frame::text("alive"), &mut out);
+        }
+    }
+    most
+}
+
+#[test]
+fn a_tick_that_pings_allocates_nothing_if_the_frames_before_have_been_dropped() {
+    assert_eq!(most_per_tick(PingFormat::Json, 0), 0);
+    assert_eq!(most_per_tick(PingFormat::WebSocket, 0), 0);
+}
+
+#[test]
+fn a_tick_that_pings_allocates_twice_at_most_while_frames_are_still_on_their_way() {
+    assert_eq!(most_per_tick(PingFormat::Json, 5), 2);
+    // Shorter frames share a buffer, so that most ticks need no new one.
+    assert!(most_per_tick(PingFormat::WebSocket, 5) <= 2);
+}
