@@ -205,3 +205,98 @@ impl Pulse {
         self.outstanding.is_some() && self.pauses == pauses
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience = Patience {
+        interval: Some(20),
+        timeout: 10,
+        max_missed: 2,
+    };
+
+    fn at(nanos: u64) -> Active {
+        Active::from_nanos(nanos)
+    }
+
+    /// A pulse whose first ping, number 1, was sent at 5.
+    fn pinged() -> Pulse {
+        let mut pulse = Pulse::new(at(0), Some(at(5)));
+        assert_eq!(pulse.check(at(5), 0, PATIENCE).next, Next::Ping);
+        pulse.pinged(at(5), 0, NonZeroU64::MIN, PATIENCE);
+        pulse
+    }
+
+    #[test]
+    fn heard_it_rests_until_the_interval_is_over() {
+        let mut pulse = pinged();
+        assert_eq!(pulse.deadline(), Some(at(15)));
+        assert!(!pulse.heard(at(7)));
+        assert_eq!(pulse.check(at(15), 0, PATIENCE), Verdict::default());
+        assert_eq!(pulse.deadline(), Some(at(25)));
+        assert_eq!(pulse.pong(at(16), 0, 1), None, "too late");
+    }
+
+    #[test]
+    fn silent_it_is_pinged_at_once_and_stale_at_the_last_miss() {
+        let mut pulse = pinged();
+        let first = pulse.check(at(15), 0, PATIENCE);
+        assert_eq!(
+            (first.missed, first.silence_began, first.next),
+            (true, true, Next::Ping)
+        );
+        pulse.pinged(at(15), 0, NonZeroU64::MIN, PATIENCE);
+        let second = pulse.check(at(25), 0, PATIENCE);
+        assert_eq!(
+            (second.missed, second.silence_began, second.next),
+            (true, false, Next::Stale)
+        );
+        assert!(pulse.hold());
+        assert!(!pulse.hold());
+        assert!(pulse.heard(at(26)));
+        assert!(pulse.hold(), "another silence");
+    }
+
+    #[test]
+    fn a_check_that_is_late_by_more_than_the_interval_pings_at_once() {
+        let mut pulse = pinged();
+        pulse.heard(at(7));
+        assert_eq!(
+            pulse.check(at(40), 0, PATIENCE),
+            Verdict {
+                next: Next::Ping,
+                ..Verdict::default()
+            }
+        );
+    }
+
+    #[test]
+    fn what_a_pause_voided_is_neither_a_miss_nor_a_time() {
+        let mut pulse = pinged();
+        assert!(
+            pulse.demand(at(6), 1, 3),
+            "the ping under way is void, so another is needed"
+        );
+        assert_eq!(pulse.check(at(15), 1, PATIENCE).next, Next::Ping);
+        assert!(!pulse.has_missed());
+        assert_eq!(pulse.pong(at(15), 1, 1), None);
+        assert_eq!(pulse.latency(), None);
+    }
+
+    #[test]
+    fn a_demand_is_settled_once() {
+        let mut pulse = pinged();
+        assert!(!pulse.demand(at(6), 0, 3));
+        assert_eq!(pulse.deadline(), Some(at(9)));
+        assert_eq!(
+            pulse.pong(at(8), 0, 1),
+            Some((Duration::ZERO, true)),
+            "below a microsecond"
+        );
+        assert!(!pulse.abandon());
+        assert_eq!(pulse.deadline(), Some(at(15)));
+        assert!(pulse.demand(at(9), 0, 3));
+        assert!(pulse.abandon());
+    }
+}

@@ -101,7 +101,7 @@ fn a_pause_shows_at_whatever_call_comes_first() {
         let conn = timeline.connect("den", "ann");
         let due = timeline.manager.next_deadline().unwrap();
         timeline.sleep_until(due + secs(100));
-        let (_, said) = timeline.with(|manager, now, out| match call {
+        let ((), said) = timeline.with(|manager, now, out| match call {
             0 => drop(manager.connected(now, lobbykeeper::Handshake::new("den", "bob"), out)),
             1 => drop(manager.message(now, conn, lobbykeeper::Frame::text("x"), out)),
             2 => drop(manager.closed(now, conn, Cause::Peer, out)),

@@ -146,3 +146,45 @@ impl Lobby {
         revision: 0,
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{ConnId, Key};
+
+    #[test]
+    fn places_stay_in_the_order_of_joining_however_many_there_are() {
+        let mut roster = Roster::new();
+        let conn = ConnId::new(Key {
+            index: 0,
+            generation: core::num::NonZeroU32::MIN,
+        });
+        let mut place = |lobby| Membership {
+            lobby,
+            presence: 0,
+            ticket: roster.push(conn),
+        };
+        let mut memberships = Memberships::NONE;
+        let lobbies = |memberships: &Memberships| {
+            memberships
+                .as_slice()
+                .iter()
+                .map(|place| place.lobby)
+                .collect::<Vec<_>>()
+        };
+        for lobby in [5, 3, 9] {
+            memberships.push(place(lobby));
+        }
+        assert_eq!(lobbies(&memberships), [5, 3, 9]);
+        assert!(memberships.find(3).is_some() && memberships.find(4).is_none());
+        assert!(memberships.remove(5).is_some() && memberships.remove(5).is_none());
+        memberships.push(place(5));
+        assert_eq!(lobbies(&memberships), [3, 9, 5]);
+        for lobby in [3, 9, 5] {
+            assert!(memberships.remove(lobby).is_some());
+        }
+        assert!(lobbies(&memberships).is_empty());
+        memberships.push(place(7));
+        assert!(matches!(memberships, Memberships::One(_)) && memberships.remove(8).is_none());
+    }
+}
