@@ -1,5 +1,6 @@
-//! What a broadcast costs per recipient: written to the outbox, read back, and handed recipient by recipient to a sink. Beside it the floor:
-//! a dense `Vec<u32>` through the same sink, in the same run. Criterion's times are those of one recipient.
+//! What a broadcast costs per recipient: written to the outbox, read back, and handed recipient by recipient to a sink.
+//! Beside it the floor: a dense `Vec<u32>` through the same sink, in the same run. Criterion's times are those of one
+//! recipient.
 
 #![allow(missing_docs, reason = "criterion's macros make an undocumented function")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]

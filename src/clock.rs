@@ -1,4 +1,5 @@
-//! The two clocks: the driver's, which never steps back here, and active time, which stands still while the server is paused.
+//! The two clocks: the driver's, which never steps back here, and active time, which stands still while the server is
+//! paused.
 
 use core::num::NonZeroU64;
 use core::time::Duration;
@@ -61,8 +62,8 @@ impl Clock {
         }
     }
 
-    /// The gate that each call with a `now` passes: a step back is clamped, and a deadline that was overslept by more than
-    /// `tolerance` suspends active time for as long. Returns that length if it did.
+    /// The gate that each call with a `now` passes: a step back is clamped, and a deadline that was overslept by more
+    /// than `tolerance` suspends active time for as long. Returns that length if it did.
     pub(crate) fn advance(
         &mut self,
         now: Time,

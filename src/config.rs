@@ -14,8 +14,8 @@ pub const MAX_CONNECTIONS: u32 = 1 << 30;
 
 /// All settings. The fields are plain; [`Manager::new`](crate::Manager::new) checks them.
 ///
-/// A limit or a time that is off is `None`. A limit of 0 is a limit: it refuses all. Settings come with later versions, so start from
-/// the default:
+/// A limit or a time that is off is `None`. A limit of 0 is a limit: it refuses all. Settings come with later versions,
+/// so start from the default:
 ///
 /// ```
 /// use lobbykeeper::{Config, UserOverflow};
@@ -28,12 +28,13 @@ pub const MAX_CONNECTIONS: u32 = 1 << 30;
 /// };
 /// ```
 ///
-/// JSON form: an object with the names of the fields, durations as whole nanoseconds. A field that is missing has its default; `hash_key` is
-/// neither written nor read.
+/// JSON form: an object with the names of the fields, durations as whole nanoseconds. A field that is missing has its
+/// default; `hash_key` is neither written nor read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How many connections the server holds, those included that are closing but not yet closed. Default: no limit but [`MAX_CONNECTIONS`].
+    /// How many connections the server holds, those included that are closing but not yet closed. Default: no limit
+    /// but [`MAX_CONNECTIONS`].
     pub max_connections: Option<u32>,
     /// How many connections a lobby holds. Default: no limit.
     pub max_connections_per_lobby: Option<u32>,
@@ -45,7 +46,8 @@ pub struct Config {
     pub max_lobbies_per_connection: Option<u32>,
     /// How long the name of a lobby or a user is, in bytes; at least 1. Default: 128.
     pub max_name_bytes: u32,
-    /// How often each connection is pinged, talking or not. `None`: only on demand, and nobody is evicted for silence. Default: 20 s.
+    /// How often each connection is pinged, talking or not. `None`: only on demand, and nobody is evicted for silence.
+    /// Default: 20 s.
     #[serde(with = "optional_nanos")]
     pub ping_interval: Option<Duration>,
     /// How long after a ping something must have been heard; at most `ping_interval`. Default: 10 s.
@@ -58,22 +60,25 @@ pub struct Config {
     /// How long a ping on demand waits for its pong if the request does not say. Default: 2 s.
     #[serde(with = "nanos")]
     pub ping_user_timeout: Duration,
-    /// When a connection is about to be evicted as stale while more than this many connections, and more than a quarter of the open ones, have
-    /// missed a ping, then the server's own network is suspect, and it is given one more ping. `None`: never. Default: 20.
+    /// When a connection is about to be evicted as stale while more than this many connections, and more than a
+    /// quarter of the open ones, have missed a ping, then the server's own network is suspect, and it is given one
+    /// more ping. `None`: never. Default: 20.
     pub stale_wave_floor: Option<u32>,
     /// How long a connection that was told to close may take before it is evicted. Default: 5 s.
     #[serde(with = "nanos")]
     pub close_timeout: Duration,
-    /// By how much a call may come after the deadline before the overshoot counts as a pause of the server, which nobody is evicted for.
-    /// `None`: no pause is ever seen. Default: 1 s.
+    /// By how much a call may come after the deadline before the overshoot counts as a pause of the server, which
+    /// nobody is evicted for. `None`: no pause is ever seen. Default: 1 s.
     #[serde(with = "optional_nanos")]
     pub pause_tolerance: Option<Duration>,
     /// Close codes, reasons and retry advice.
     pub answers: Answers,
-    /// Spreads the first pings over the interval. It shapes the output: the same seed and events give the same output. Default: 0.
+    /// Spreads the first pings over the interval. It shapes the output: the same seed and events give the same output.
+    /// Default: 0.
     pub seed: u64,
-    /// The key of the hash tables. It never shapes the output. Names come from strangers, who could choose ones that collide under a key that
-    /// they know: a server on the open network should draw it at random. Default: zeros, open to such flooding.
+    /// The key of the hash tables. It never shapes the output. Names come from strangers, who could choose ones that
+    /// collide under a key that they know: a server on the open network should draw it at random. Default: zeros,
+    /// open to such flooding.
     #[serde(skip)]
     pub hash_key: [u64; 2],
 }
@@ -111,8 +116,8 @@ pub enum UserOverflow {
     /// The new connection is refused.
     #[default]
     Reject,
-    /// The user's oldest open connection is closed with [`Answers::replaced`]. Its seats, the server's and the lobby's, are
-    /// set aside before any limit is checked, so nobody is locked out by his own ghost.
+    /// The user's oldest open connection is closed with [`Answers::replaced`]. Its seats, the server's and the lobby's,
+    /// are set aside before any limit is checked, so nobody is locked out by their own ghost.
     ReplaceOldest,
 }
 
@@ -122,8 +127,9 @@ pub enum UserOverflow {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PingFormat {
-    /// `{"type":"health_ping","timestamp":N}` as a text message; the client answers `{"type":"health_pong","timestamp":N}`. Works from a browser
-    /// page, which sees no ping frames, and measures the client's whole stack.
+    /// `{"type":"health_ping","timestamp":N}` as a text message; the client answers
+    /// `{"type":"health_pong","timestamp":N}`. Works from a browser page, which sees no ping frames, and measures
+    /// the client's whole stack.
     #[default]
     Json,
     /// Ping frames (RFC 6455, section 5.5.2), which every conforming client answers by itself.
@@ -176,8 +182,8 @@ pub enum ConfigError {
     Zero(&'static str),
     /// [`Config::ping_timeout`] is longer than [`Config::ping_interval`], so pings would overlap.
     PingTimeoutBeyondInterval,
-    /// The reason of an answer would be so many bytes long together with its retry advice, more than the 123 that a close frame holds
-    /// (RFC 6455, section 5.5).
+    /// The reason of an answer would be so many bytes long together with its retry advice, more than the 123 that a
+    /// close frame holds (RFC 6455, section 5.5).
     Answer {
         /// Which answer.
         rule: RefusalRule,

@@ -5,10 +5,11 @@ use core::num::NonZeroU32;
 
 use crate::id::{ConnId, Key};
 
-/// Values by connection, a driver's sockets say. An id whose connection has ended finds nothing, even when its index serves another.
+/// Values by connection, a driver's sockets say. An id whose connection has ended finds nothing, even when its index
+/// serves another.
 ///
-/// A vector by [`ConnId::index`]: all operations are O(1) and hash nothing. Memory is O(highest index), which the manager keeps below the
-/// greatest number of connections that were there at once.
+/// A vector by [`ConnId::index`]: all operations are O(1) and hash nothing. Memory is O(highest index), which the
+/// manager keeps below the greatest number of connections that were there at once.
 ///
 /// ```
 /// use lobbykeeper::{ConnId, ConnMap};
@@ -50,8 +51,8 @@ impl<T> ConnMap<T> {
         self.len == 0
     }
 
-    /// Puts a value in and returns the one that lay there: this connection's, or one that an earlier connection with the same index
-    /// left behind.
+    /// Puts a value in and returns the one that lay there: this connection's, or one that an earlier connection with
+    /// the same index left behind.
     pub fn insert(&mut self, conn: ConnId, value: T) -> Option<T> {
         let index = conn.index() as usize;
         if index >= self.slots.len() {

@@ -11,7 +11,8 @@ use crate::payload::{Frame, Payload};
 use crate::refusal::{CloseFrame, Refusal};
 use crate::time::{Time, optional_nanos};
 
-/// Something that happened, at an instant: what [`Manager::apply`](crate::Manager::apply) takes, for logs, replays, fuzzers and FFI.
+/// Something that happened, at an instant: what [`Manager::apply`](crate::Manager::apply) takes, for logs, replays,
+/// fuzzers and FFI.
 ///
 /// JSON form: `{"at":<nanoseconds>,"event":{...}}` or `{"at":<nanoseconds>,"request":{...}}`.
 ///
@@ -75,8 +76,8 @@ pub enum Event<'a> {
 
 /// What the application wants. Each variant is the method of [`Manager`](crate::Manager) with the same name.
 ///
-/// JSON form: `{"broadcast":{"lobby":{"name":"den"},"payload":{"text":"hello"},"except":"nobody"}}` and so on: the name of the method, then
-/// its arguments by name.
+/// JSON form: `{"broadcast":{"lobby":{"name":"den"},"payload":{"text":"hello"},"except":"nobody"}}` and so on: the name
+/// of the method, then its arguments by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -159,7 +160,8 @@ pub enum Request<'a> {
 
 /// What [`Manager::apply`](crate::Manager::apply) returns: what the method returned.
 ///
-/// JSON form: `{"connected":{"Ok":"c0v1"}}`, `{"message":"deliver"}`, `{"changed":true}`, `{"addressed":3}`, `{"entered":{"Ok":"l0v1"}}`, `"ticked"`.
+/// JSON form: `{"connected":{"Ok":"c0v1"}}`, `{"message":"deliver"}`, `{"changed":true}`, `{"addressed":3}`,
+/// `{"entered":{"Ok":"l0v1"}}`, `"ticked"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -1,4 +1,5 @@
-//! A doubly linked list whose links lie in the listed things themselves: no allocation, O(1) at both ends and in the middle.
+//! A doubly linked list whose links lie in the listed things themselves: no allocation, O(1) at both ends and in the
+//! middle.
 
 /// No slot: tables have fewer than 2^32 slots.
 const NONE: u32 = u32::MAX;

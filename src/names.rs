@@ -9,7 +9,8 @@ use siphasher::sip::SipHasher13;
 use crate::id::Key;
 use crate::slots::Slots;
 
-/// The key of every hash table. It decides how well a flood of chosen names is withstood, and nothing that anybody can see.
+/// The key of every hash table. It decides how well a flood of chosen names is withstood, and nothing that anybody can
+/// see.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HashKey(pub(crate) [u64; 2]);
 

@@ -16,11 +16,12 @@ use crate::time::nanos;
 
 /// The caller's own buffer for what a [`Manager`](crate::Manager) writes.
 ///
-/// Every mutating call appends to it; it may span many calls. Read it with `for output in &outbox`, or with [`commands`](Self::commands) if the
-/// notices are of no interest, then [`clear`](Self::clear) it. It keeps its memory, so that nothing is allocated once it is warm.
+/// Every mutating call appends to it; it may span many calls. Read it with `for output in &outbox`, or with
+/// [`commands`](Self::commands) if the notices are of no interest, then [`clear`](Self::clear) it. It keeps its memory,
+/// so that nothing is allocated once it is warm.
 ///
-/// A driver holds two: while it reads one, its calls write the other; then clear, swap, and again until it is empty. The front page has
-/// the loop.
+/// A driver holds two: while it reads one, its calls write the other; then clear, swap, and again until it is empty.
+/// The front page has the loop.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox {
     records: Vec<Record>,
@@ -81,21 +82,21 @@ pub enum Output<'a> {
 
 /// What the driver is to do. Exhaustive on purpose: a driver must handle all of it.
 ///
-/// JSON form: `{"send":{"to":["c0v1"],"payload":{"text":"hello"}}}`, `{"close":{"conn":"c0v1","code":1001,"reason":"shutdown"}}`,
-/// `{"evict":{"conn":"c0v1","cause":"stale"}}`.
+/// JSON form: `{"send":{"to":["c0v1"],"payload":{"text":"hello"}}}`,
+/// `{"close":{"conn":"c0v1","code":1001,"reason":"shutdown"}}`, `{"evict":{"conn":"c0v1","cause":"stale"}}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command<'a> {
-    /// Send one message to each of these connections. An id that the driver no longer knows is skipped: it ended later in the same outbox, or
-    /// its end has been reported since.
+    /// Send one message to each of these connections. An id that the driver no longer knows is skipped: it ended later
+    /// in the same outbox, or its end has been reported since.
     Send {
         /// The recipients, in order.
         to: &'a [ConnId],
         /// The message, shared.
         payload: &'a Payload,
     },
-    /// Start the closing handshake (RFC 6455, section 7.1.2), and report [`closed`](crate::Manager::closed) when it is over. Nothing is
-    /// sent to the connection afterwards, and what it still sends is stale.
+    /// Start the closing handshake (RFC 6455, section 7.1.2), and report [`closed`](crate::Manager::closed) when it is
+    /// over. Nothing is sent to the connection afterwards, and what it still sends is stale.
     #[non_exhaustive]
     Close {
         /// Which connection.
@@ -117,7 +118,8 @@ pub enum Command<'a> {
 
 /// What happened, in the application's terms. `Display` words it for logs.
 ///
-/// JSON form: `{"joined":{"lobby":"l0v1","lobby_name":"den","user":"ann","revision":1}}` and so on, with durations as whole nanoseconds.
+/// JSON form: `{"joined":{"lobby":"l0v1","lobby_name":"den","user":"ann","revision":1}}` and so on, with durations as
+/// whole nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -322,7 +324,8 @@ impl Outbox {
         })
     }
 
-    /// Where the recipients of the next send start. They are appended with [`recipients`](Self::recipients) and sealed with [`send`](Self::send).
+    /// Where the recipients of the next send start. They are appended with [`recipients`](Self::recipients) and sealed
+    /// with [`send`](Self::send).
     pub(crate) const fn mark(&self) -> usize {
         self.ids.len()
     }

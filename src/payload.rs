@@ -108,7 +108,8 @@ pub enum Payload {
     Text(Text),
     /// A binary message (opcode 2).
     Binary(#[serde(with = "base64_bytes")] Bytes),
-    /// A ping frame (opcode 9). Only the manager makes one, in [`PingFormat::WebSocket`](crate::PingFormat::WebSocket) mode.
+    /// A ping frame (opcode 9). Only the manager makes one, in [`PingFormat::WebSocket`](crate::PingFormat::WebSocket)
+    /// mode.
     #[serde(skip_deserializing)]
     Ping(PingData),
 }
@@ -144,7 +145,8 @@ impl Payload {
     }
 }
 
-/// What the manager puts into a ping frame: its time stamp in decimal, well under the 125 bytes of RFC 6455, section 5.5.
+/// What the manager puts into a ping frame: its time stamp in decimal, well under the 125 bytes of RFC 6455, section
+/// 5.5.
 ///
 /// JSON form: base64.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -168,8 +170,8 @@ impl PingData {
 
 /// One message as it came in. It borrows: the caller keeps its message.
 ///
-/// A driver passes whole messages, joined from their fragments, and control frames as they come. Close frames are not passed: they are a
-/// [`closed`](crate::Manager::closed) once the handshake is over.
+/// A driver passes whole messages, joined from their fragments, and control frames as they come. Close frames are not
+/// passed: they are a [`closed`](crate::Manager::closed) once the handshake is over.
 ///
 /// JSON form: `{"text":"..."}`, `{"binary":"<base64>"}`, `{"ping":"<base64>"}`, `{"pong":"<base64>"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! Who is in which lobby, however many connections he has there.
+//! Who is in which lobby, however many connections they have there.
 
 use hashbrown::HashTable;
 use slab::Slab;

@@ -58,7 +58,7 @@ pub(crate) struct Pulse {
     /// While `awaiting`, when the last ping is judged; else, when the next is sent.
     due: Option<Active>,
     rtt: Rtt,
-    /// ... and how long he was ready to wait, in milliseconds rounded up.
+    /// ... and how long they were ready to wait, in milliseconds rounded up.
     demand_millis: u32,
     /// `Clock::pauses` when the last ping was sent.
     pauses: u32,

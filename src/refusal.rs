@@ -48,8 +48,8 @@ impl CloseFrame {
     /// A close frame with this code and reason.
     ///
     /// # Errors
-    /// If the code may not be sent (RFC 6455, section 7.4: 1000 to 1003, 1007 to 1014 and 3000 to 4999 may; 1004, 1005, 1006
-    /// and 1015 are reserved), or if the reason is longer than 123 bytes (section 5.5).
+    /// If the code may not be sent (RFC 6455, section 7.4: 1000 to 1003, 1007 to 1014 and 3000 to 4999 may; 1004, 1005,
+    /// 1006 and 1015 are reserved), or if the reason is longer than 123 bytes (section 5.5).
     pub fn new(code: u16, reason: impl Into<Text>) -> Result<Self, CloseFrameError> {
         let reason = reason.into();
         if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
@@ -154,7 +154,7 @@ pub struct Answers {
     pub server_full: Answer,
     /// The lobby is full: 4002 `lobby_full`, after 5 s.
     pub lobby_full: Answer,
-    /// The user has as many connections as he may have: 4003 `user_limit`, after 5 s.
+    /// The user has as many connections as they may have: 4003 `user_limit`, after 5 s.
     pub user_limit: Answer,
     /// The name of the lobby or the user is empty or too long: 4004 `invalid_name`, never.
     pub invalid_name: Answer,
@@ -264,8 +264,8 @@ impl Refusal {
         self.retry
     }
 
-    /// What to send: the advice to come again follows the reason as `;retry=MS`. `server_full` and `lobby_full` go as they are,
-    /// because clients compare them, and so does a reason that says never.
+    /// What to send: the advice to come again follows the reason as `;retry=MS`. `server_full` and `lobby_full` go as
+    /// they are, because clients compare them, and so does a reason that says never.
     pub fn close_frame(&self) -> CloseFrame {
         let millis = match (self.rule, self.retry) {
             (RefusalRule::ServerFull | RefusalRule::LobbyFull, _) | (_, Retry::Never) => {

@@ -46,7 +46,8 @@ impl Time {
         Self(secs.saturating_mul(1_000_000_000))
     }
 
-    /// `instant` as seen from `origin`; [`Time::ZERO`] if it is earlier. The origin is read once, when the driver starts.
+    /// `instant` as seen from `origin`; [`Time::ZERO`] if it is earlier. The origin is read once, when the driver
+    /// starts.
     ///
     /// ```
     /// use std::time::{Duration, Instant};

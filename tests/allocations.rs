@@ -141,8 +141,8 @@ fn an_idle_tick_allocates_nothing() {
     assert!(out.is_empty());
 }
 
-/// Ticks at every deadline for some minutes in which everybody answers. Returns the most that one tick allocated once warm. The frames of a
-/// tick are kept by a slow driver until `keep` later ones have been written.
+/// Ticks at every deadline for some minutes in which everybody answers. Returns the most that one tick allocated once
+/// warm. The frames of a tick are kept by a slow driver until `keep` later ones have been written.
 fn most_per_tick(ping_format: PingFormat, keep: usize) -> usize {
     let (mut manager, mut out, conns, _) = lobby(Config {
         ping_format,

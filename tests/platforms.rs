@@ -1,5 +1,5 @@
-//! The same calls give the same output, byte for byte, whatever the word size and the byte order: this digest is checked natively, and by
-//! `.ci/run` on an emulated 32-bit and an emulated big-endian machine too.
+//! The same calls give the same output, byte for byte, whatever the word size and the byte order: this digest is
+//! checked natively, and by `.ci/run` on an emulated 32-bit and an emulated big-endian machine too.
 
 use lobbykeeper::{
     Cause, CloseFrame, Config, ConnId, Except, Frame, Handshake, Manager, Outbox, Payload, Time, UserOverflow,

@@ -13,11 +13,12 @@ impl Manager {
     /// A connection opened: checks all limits and registers it, in one call, in its first lobby.
     ///
     /// The checks come in the order of [`RefusalRule::ALL`]. If a connection of the same user is to be
-    /// [replaced](crate::UserOverflow::ReplaceOldest), its seats are set aside before any of them. The newcomer is registered first and the
-    /// replaced one closed second, so the user's presence does not flicker in a lobby where both are.
+    /// [replaced](crate::UserOverflow::ReplaceOldest), its seats are set aside before any of them. The newcomer is
+    /// registered first and the replaced one closed second, so the user's presence does not flicker in a lobby
+    /// where both are.
     ///
-    /// Writes `LobbyOpened` and `Joined` where they apply; for a replaced connection `Close` and what follows from leaving its lobbies.
-    /// O(log n) in the number of connections.
+    /// Writes `LobbyOpened` and `Joined` where they apply; for a replaced connection `Close` and what follows from
+    /// leaving its lobbies. O(log n) in the number of connections.
     ///
     /// # Errors
     /// The refusal. Nothing has changed but a counter. Finish the upgrade and close with [`Refusal::close_frame`].
@@ -30,8 +31,8 @@ impl Manager {
         }
     }
 
-    /// Whether [`connected`](Self::connected) would admit such a connection now. Changes and counts nothing: a hint, for a friendly page before the
-    /// upgrade say, since only `connected` takes the seat. O(1).
+    /// Whether [`connected`](Self::connected) would admit such a connection now. Changes and counts nothing: a hint,
+    /// for a friendly page before the upgrade say, since only `connected` takes the seat. O(1).
     ///
     /// # Errors
     /// The refusal that `connected` would return.
@@ -44,8 +45,8 @@ impl Manager {
     /// An open connection enters one more lobby; it keeps its place in one that it is in already. O(1).
     ///
     /// # Errors
-    /// If the connection is not open, if it is in as many lobbies as it may be, if the name is empty or too long, or if the lobby is full, in this
-    /// order. Nothing has changed but a counter.
+    /// If the connection is not open, if it is in as many lobbies as it may be, if the name is empty or too long, or if
+    /// the lobby is full, in this order. Nothing has changed but a counter.
     pub fn join(&mut self, now: Time, conn: ConnId, lobby: &str, out: &mut Outbox) -> Result<LobbyId, JoinError> {
         self.enter_call(now, out);
         let slot = self.open_slot(conn).ok_or(JoinError::UnknownConnection)?;
@@ -64,12 +65,13 @@ impl Manager {
         Ok(self.enter(slot, lobby, out))
     }
 
-    /// An open connection moves from one lobby to another in one step: it is admitted there first and leaves here then, so that a refusal
-    /// leaves it where it was. Moving to the lobby it is in keeps its place. O(log n) in the number of members.
+    /// An open connection moves from one lobby to another in one step: it is admitted there first and leaves here then,
+    /// so that a refusal leaves it where it was. Moving to the lobby it is in keeps its place. O(log n) in the
+    /// number of members.
     ///
     /// # Errors
-    /// If the connection is not open, if it is not in `from`, if the name is empty or too long, or if the lobby is full, in this order. Nothing has
-    /// changed but a counter.
+    /// If the connection is not open, if it is not in `from`, if the name is empty or too long, or if the lobby is
+    /// full, in this order. Nothing has changed but a counter.
     pub fn switch_lobby<'a>(
         &mut self,
         now: Time,
@@ -96,7 +98,8 @@ impl Manager {
         Ok(id)
     }
 
-    /// An open connection leaves a lobby; it stays connected. False if it is not open or not in the lobby. O(log n) in the number of members.
+    /// An open connection leaves a lobby; it stays connected. False if it is not open or not in the lobby. O(log n) in
+    /// the number of members.
     pub fn leave<'a>(&mut self, now: Time, conn: ConnId, lobby: impl Into<LobbyRef<'a>>, out: &mut Outbox) -> bool {
         self.enter_call(now, out);
         let (Some(slot), Some(lobby)) = (self.open_slot(conn), self.resolve(&lobby.into())) else {

@@ -5,8 +5,8 @@ use crate::event::{Call, Event, Input, Reply, Request};
 use crate::outbox::Outbox;
 
 impl Manager {
-    /// Calls the method that the input names, with the arguments in it, and returns what it returned. Nothing else: logs, replays, fuzzers and FFI
-    /// drive the same machine as the typed methods do.
+    /// Calls the method that the input names, with the arguments in it, and returns what it returned. Nothing else:
+    /// logs, replays, fuzzers and FFI drive the same machine as the typed methods do.
     ///
     /// ```
     /// use lobbykeeper::{Config, Input, Manager, Outbox};

@@ -22,7 +22,8 @@ pub(super) struct Conn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Open,
-    /// A `Close` was written. It is out of every lobby, list and count but the server's, and out of that too if it was replaced.
+    /// A `Close` was written. It is out of every lobby, list and count but the server's, and out of that too if it was
+    /// replaced.
     Closing {
         replaced: bool,
     },

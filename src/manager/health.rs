@@ -28,8 +28,8 @@ struct PingBatch {
 impl Manager {
     /// A whole message or a control frame came in from a connection. Any of them proves that the connection lives.
     ///
-    /// Moves no timer and, unless the frame is a pong, writes nothing. O(1), and O(length) up to 1 KiB to recognise a JSON pong; only a text
-    /// that mentions `health_pong` is parsed. Malformed text is the application's to judge.
+    /// Moves no timer and, unless the frame is a pong, writes nothing. O(1), and O(length) up to 1 KiB to recognise a
+    /// JSON pong; only a text that mentions `health_pong` is parsed. Malformed text is the application's to judge.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a frame borrows already, and callers make it in place"
@@ -94,11 +94,12 @@ impl Manager {
         self.clock.to_time(active)
     }
 
-    /// Asks each open connection of a user for a round-trip time within `timeout`, or [`Config::ping_user_timeout`](crate::Config::ping_user_timeout).
-    /// Each answers with one notice, `Pong` with `requested` or `PingTimedOut`; the latter also if it closes first. Returns how many were asked.
+    /// Asks each open connection of a user for a round-trip time within `timeout`, or
+    /// [`Config::ping_user_timeout`](crate::Config::ping_user_timeout). Each answers with one notice, `Pong` with
+    /// `requested` or `PingTimedOut`; the latter also if it closes first. Returns how many were asked.
     ///
-    /// A ping that is under way already is the question; whoever asks again meanwhile shares its answer, and the later deadline holds.
-    /// Silence on such a ping is a miss like any other. O(connections of the user × log n).
+    /// A ping that is under way already is the question; whoever asks again meanwhile shares its answer, and the later
+    /// deadline holds. Silence on such a ping is a miss like any other. O(connections of the user × log n).
     pub fn ping_user(&mut self, now: Time, user: &str, timeout: Option<Duration>, out: &mut Outbox) -> usize {
         let moment = self.enter_call(now, out);
         let Some(user) = self.users.find(user) else {
@@ -129,7 +130,8 @@ impl Manager {
         asked
     }
 
-    /// When a new connection is first pinged: spread over the interval by a hash, so that a crowd that came at once is not pinged at once.
+    /// When a new connection is first pinged: spread over the interval by a hash, so that a crowd that came at once is
+    /// not pinged at once.
     pub(super) fn first_ping(&self, moment: Moment, conn: ConnId) -> Option<Active> {
         let interval = self.patience.interval?;
         let mut hasher = SipHasher13::new_with_keys(self.config.seed, 0);

@@ -30,9 +30,10 @@ use crate::wire::Pinger;
 
 /// The connection manager: connections by lobby and by user, limits, health.
 ///
-/// A pure, synchronous state machine. It opens no socket, reads no clock and calls nobody back. What happens outside is told to it by
-/// [`connected`](Self::connected), [`message`](Self::message), [`closed`](Self::closed) and [`tick`](Self::tick), each with the driver's clock; what is to
-/// happen is written to an [`Outbox`]. The same settings and calls give the same outputs on every machine.
+/// A pure, synchronous state machine. It opens no socket, reads no clock and calls nobody back. What happens outside is
+/// told to it by [`connected`](Self::connected), [`message`](Self::message), [`closed`](Self::closed) and
+/// [`tick`](Self::tick), each with the driver's clock; what is to happen is written to an [`Outbox`]. The same settings
+/// and calls give the same outputs on every machine.
 ///
 /// Nothing panics, whatever is passed in: an id that is unknown or stale is ignored.
 ///
@@ -111,9 +112,9 @@ impl Manager {
         })
     }
 
-    /// A connection is gone: its handshake is over, reading failed, or a send failed. True if that ended it; false, with nothing changed but a
-    /// counter, if its id had ended before or never was. Writes [`Ended`](Notice::Ended), and before it what follows from leaving its lobbies.
-    /// O(log n).
+    /// A connection is gone: its handshake is over, reading failed, or a send failed. True if that ended it; false,
+    /// with nothing changed but a counter, if its id had ended before or never was. Writes
+    /// [`Ended`](Notice::Ended), and before it what follows from leaving its lobbies. O(log n).
     pub fn closed(&mut self, now: Time, conn: ConnId, cause: Cause, out: &mut Outbox) -> bool {
         self.enter_call(now, out);
         if self.conns.get(conn.key()).is_none() {

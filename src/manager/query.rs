@@ -16,7 +16,8 @@ pub struct LobbyUsers<'a> {
 }
 
 impl<'a> LobbyUsers<'a> {
-    /// The revision of the roster: the one of the last [`Joined`](crate::Notice::Joined) or [`Left`](crate::Notice::Left) that it includes. O(1).
+    /// The revision of the roster: the one of the last [`Joined`](crate::Notice::Joined) or
+    /// [`Left`](crate::Notice::Left) that it includes. O(1).
     pub fn revision(&self) -> u64 {
         self.manager.lobbies.at(self.lobby).revision
     }
@@ -96,7 +97,8 @@ impl Manager {
             .map(|_| self.lobbies.name_at(lobby.index()))
     }
 
-    /// The members of a lobby in the order of joining; none if it is not open. O(answer), plus those who left since the last broadcast.
+    /// The members of a lobby in the order of joining; none if it is not open. O(answer), plus those who left since the
+    /// last broadcast.
     pub fn lobby_connections<'a>(&self, lobby: impl Into<LobbyRef<'a>>) -> impl Iterator<Item = ConnId> {
         self.resolve(&lobby.into())
             .into_iter()

@@ -12,11 +12,11 @@ use crate::refusal::CloseFrame;
 use crate::time::Time;
 
 impl Manager {
-    /// Sends one message to the members of a lobby as they are now, in the order of joining. Returns the number addressed; 0 if there is no
-    /// such lobby, and nothing is written then. The sender need not be a member.
+    /// Sends one message to the members of a lobby as they are now, in the order of joining. Returns the number
+    /// addressed; 0 if there is no such lobby, and nothing is written then. The sender need not be a member.
     ///
-    /// One copy of the members' ids and one shared payload, O(members). Leaving somebody out costs no look-up per member: a connection
-    /// O(log members), a user's connections O(min(theirs, members)) of those.
+    /// One copy of the members' ids and one shared payload, O(members). Leaving somebody out costs no look-up per
+    /// member: a connection O(log members), a user's connections O(min(theirs, members)) of those.
     #[expect(clippy::needless_pass_by_value, reason = "callers name the exception in place")]
     pub fn broadcast<'a>(
         &mut self,
@@ -35,8 +35,8 @@ impl Manager {
         self.write_send(mark, payload, out)
     }
 
-    /// Sends one message to every open connection, in the order of their indices. Returns the number addressed. O(greatest number of
-    /// connections so far).
+    /// Sends one message to every open connection, in the order of their indices. Returns the number addressed.
+    /// O(greatest number of connections so far).
     #[expect(clippy::needless_pass_by_value, reason = "callers name the exception in place")]
     pub fn broadcast_all(&mut self, now: Time, payload: Payload, except: Except<'_>, out: &mut Outbox) -> usize {
         self.enter_call(now, out);
@@ -67,7 +67,8 @@ impl Manager {
         self.write_send(mark, payload, out)
     }
 
-    /// Sends one message to every open connection of a user, oldest first. Returns the number addressed. O(connections of the user).
+    /// Sends one message to every open connection of a user, oldest first. Returns the number addressed. O(connections
+    /// of the user).
     pub fn send_to_user(&mut self, now: Time, user: &str, payload: Payload, out: &mut Outbox) -> usize {
         self.enter_call(now, out);
         let Some(user) = self.users.find(user) else {
@@ -84,7 +85,8 @@ impl Manager {
         self.write_send(mark, payload, out)
     }
 
-    /// Closes one connection with these words. False if it is not open: one that is closing already keeps its own. O(log n).
+    /// Closes one connection with these words. False if it is not open: one that is closing already keeps its own.
+    /// O(log n).
     pub fn kick(&mut self, now: Time, conn: ConnId, close: &CloseFrame, out: &mut Outbox) -> bool {
         let moment = self.enter_call(now, out);
         let Some(slot) = self.open_slot(conn) else {

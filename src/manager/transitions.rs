@@ -138,7 +138,8 @@ impl Manager {
         self.deadlines.set(slot, moment.active.after(self.close_timeout));
     }
 
-    /// Closes an open connection in favour of a newer one of its user. One that was replaced before and still lingers has had its time.
+    /// Closes an open connection in favour of a newer one of its user. One that was replaced before and still lingers
+    /// has had its time.
     fn replace(&mut self, moment: Moment, slot: u32, out: &mut Outbox) {
         let user = self.conns.at(slot).user;
         if let Some(earlier) = self.users.at(user).replaced {

@@ -100,7 +100,8 @@ impl Timeline {
         self.tick()
     }
 
-    /// Jumps from deadline to deadline as long as they are not later than `end`, then to it. Returns who said what when.
+    /// Jumps from deadline to deadline as long as they are not later than `end`, then to it. Returns who said what
+    /// when.
     pub(crate) fn run_until(&mut self, end: Time) -> Vec<(Time, Said)> {
         let mut transcript = Vec::new();
         while let Some(deadline) = self.manager.next_deadline().filter(|&deadline| deadline <= end) {
