@@ -1,0 +1,261 @@
+//! The owner of the manager: one task that takes events from the sockets and carries out what the manager commands.
+
+use std::mem;
+use std::pin::pin;
+use std::sync::LazyLock;
+
+use axum::extract::ws::{Message, Utf8Bytes};
+use lobbykeeper::{
+    Cause, CloseFrame, Command, ConnId, ConnMap, Frame, Handshake, Inbound, Manager, Outbox, Output, Payload, Stats,
+    Time,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+use tracing::info;
+
+use crate::chat;
+use crate::log::{self, CapacityWatch};
+use crate::socket::{Outlet, close_message};
+
+/// How many events wait for the hub; a socket that finds no room waits with its next. Also how many are handled in one turn, so that all that
+/// had come before a deadline are heard before it is judged, and a flood does not put the judgement off.
+pub(crate) const MAX_EVENTS: usize = 256;
+
+/// What clients are told when the server stops.
+pub(crate) static GOING_AWAY: LazyLock<CloseFrame> =
+    LazyLock::new(|| CloseFrame::new(1001, "server going away").expect("1001 may be sent"));
+
+/// What a client is told whose message is too long.
+static TOO_LONG: LazyLock<CloseFrame> =
+    LazyLock::new(|| CloseFrame::new(1009, "message too long").expect("1009 may be sent"));
+
+/// What the sockets and the HTTP side tell the hub.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A client has come through the upgrade.
+    Connected {
+        lobby: String,
+        user: String,
+        outlet: Outlet,
+        answer: oneshot::Sender<Result<ConnId, CloseFrame>>,
+    },
+    Message {
+        conn: ConnId,
+        message: Message,
+    },
+    /// The client sent a message beyond the limit, so nothing more can be read from it.
+    TooLong {
+        conn: ConnId,
+    },
+    Closed {
+        conn: ConnId,
+        cause: Cause,
+    },
+    Stats(oneshot::Sender<Stats>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Hub {
+    manager: Manager,
+    sockets: ConnMap<Outlet>,
+    /// Read while the calls that this leads to write `next`.
+    out: Outbox,
+    next: Outbox,
+    origin: Instant,
+    /// When the shutdown began.
+    stopping_since: Option<Instant>,
+    capacity: CapacityWatch,
+}
+
+impl Hub {
+    pub(crate) fn new(manager: Manager) -> Self {
+        Self {
+            manager,
+            sockets: ConnMap::new(),
+            out: Outbox::new(),
+            next: Outbox::new(),
+            origin: Instant::now(),
+            stopping_since: None,
+            capacity: CapacityWatch::default(),
+        }
+    }
+
+    /// Runs until nobody is left who could send an event, or after `shutdown` until all sockets are gone and their time is up.
+    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = pin!(shutdown);
+        let mut batch = Vec::with_capacity(MAX_EVENTS);
+        loop {
+            let wake = self.wake();
+            tokio::select! {
+                biased;
+                () = &mut shutdown, if self.stopping_since.is_none() => self.begin_shutdown(),
+                received = events.recv_many(&mut batch, MAX_EVENTS) => if received == 0 {
+                    return;
+                },
+                () = sleep_until(wake.unwrap_or(self.origin)), if wake.is_some() => {}
+            }
+            let now = self.now();
+            for event in batch.drain(..) {
+                self.handle(now, event);
+            }
+            // Whatever woke it: before the deadline this does nothing.
+            let now = self.now();
+            self.manager.tick(now, &mut self.out);
+            self.carry_out(now);
+            // No client is left then but those who were refused and have not said goodbye.
+            let time_is_up = |since: Instant| since.elapsed() >= self.manager.config().close_timeout;
+            if self.sockets.is_empty() && self.stopping_since.is_some_and(time_is_up) {
+                return;
+            }
+        }
+    }
+
+    /// The driver's clock, read anew for each turn.
+    fn now(&self) -> Time {
+        Time::since(self.origin.into_std(), Instant::now().into_std())
+    }
+
+    /// When it must wake though nothing comes.
+    fn wake(&self) -> Option<Instant> {
+        match self.manager.next_deadline() {
+            Some(deadline) => self.origin.checked_add(deadline.saturating_since(Time::ZERO)),
+            // Those who were refused still have the time to say goodbye.
+            None => self.stopping_since?.checked_add(self.manager.config().close_timeout),
+        }
+    }
+
+    fn begin_shutdown(&mut self) {
+        let now = self.now();
+        let closing = self.manager.close_all(now, &GOING_AWAY, &mut self.out);
+        info!(closing, "shutting down");
+        self.carry_out(now);
+        self.stopping_since = Some(Instant::now());
+    }
+
+    fn handle(&mut self, now: Time, event: Event) {
+        match event {
+            Event::Connected {
+                lobby,
+                user,
+                outlet,
+                answer,
+            } => {
+                let admission = self.admit(now, &lobby, &user, outlet);
+                if let Err(Ok(conn)) = answer.send(admission) {
+                    self.ended(now, conn, Cause::Error);
+                }
+            }
+            Event::Message { conn, message } => self.receive(now, conn, &message),
+            Event::TooLong { conn } => {
+                self.manager.kick(now, conn, &TOO_LONG, &mut self.out);
+            }
+            Event::Closed { conn, cause } => self.ended(now, conn, cause),
+            // Whoever asked may have left.
+            Event::Stats(answer) => drop(answer.send(self.manager.stats())),
+        }
+        self.carry_out(now);
+    }
+
+    fn admit(&mut self, now: Time, lobby: &str, user: &str, outlet: Outlet) -> Result<ConnId, CloseFrame> {
+        if self.stopping_since.is_some() {
+            return Err(GOING_AWAY.clone());
+        }
+        match self.manager.connected(now, Handshake::new(lobby, user), &mut self.out) {
+            Ok(conn) => {
+                self.sockets.insert(conn, outlet);
+                log::connected(conn, user, lobby, &self.manager.stats());
+                chat::welcome(&mut self.manager, now, conn, &mut self.out);
+                Ok(conn)
+            }
+            Err(refusal) => {
+                log::refused(refusal.rule(), user, lobby);
+                Err(refusal.close_frame())
+            }
+        }
+    }
+
+    fn receive(&mut self, now: Time, conn: ConnId, message: &Message) {
+        let frame = match message {
+            Message::Text(text) => Frame::text(text),
+            Message::Binary(bytes) => Frame::binary(bytes),
+            Message::Ping(data) => Frame::ping(data),
+            Message::Pong(data) => Frame::pong(data),
+            // The socket's task keeps it to itself and reports the end.
+            Message::Close(_) => return,
+        };
+        if self.manager.message(now, conn, frame, &mut self.out) == Inbound::Deliver {
+            match message {
+                Message::Text(text) => chat::text_received(&mut self.manager, now, conn, text, &mut self.out),
+                _ => chat::binary_received(&mut self.manager, now, conn, &mut self.out),
+            }
+        }
+    }
+
+    fn ended(&mut self, now: Time, conn: ConnId, cause: Cause) {
+        self.sockets.remove(conn);
+        self.manager.closed(now, conn, cause, &mut self.out);
+    }
+
+    /// Does what the manager says until it says nothing more. What follows from doing it, a send that fails or a notice that is put into
+    /// words, is written to the other outbox.
+    fn carry_out(&mut self, now: Time) {
+        while !self.out.is_empty() {
+            let Self {
+                manager,
+                sockets,
+                out,
+                next,
+                ..
+            } = self;
+            for output in &*out {
+                match output {
+                    Output::Command(Command::Send { to, payload }) => {
+                        let message = shared_message(payload);
+                        for &conn in to {
+                            send(manager, sockets, now, conn, message.clone(), next);
+                        }
+                    }
+                    Output::Command(Command::Close { conn, code, reason, .. }) => {
+                        info!(%conn, code, ?reason, "closing");
+                        send(manager, sockets, now, conn, close_message(code, reason), next);
+                    }
+                    Output::Command(Command::Evict { conn, .. }) => drop(sockets.remove(conn)),
+                    Output::Notice(notice) => {
+                        log::notice(&notice, manager);
+                        chat::noticed(manager, now, notice, next);
+                    }
+                }
+            }
+            self.out.clear();
+            mem::swap(&mut self.out, &mut self.next);
+        }
+        self.capacity.look(&self.manager.stats());
+    }
+}
+
+/// Queues a message for a socket. One whose queue is full, or whose task has ended, is reported as closed and forgotten, which ends its task.
+fn send(
+    manager: &mut Manager,
+    sockets: &mut ConnMap<Outlet>,
+    now: Time,
+    conn: ConnId,
+    message: Message,
+    next: &mut Outbox,
+) {
+    // One that is not in the map has ended since the command was written.
+    if let Some(outlet) = sockets.get(conn)
+        && outlet.send(message).is_err()
+    {
+        sockets.remove(conn);
+        manager.closed(now, conn, Cause::SendFailed, next);
+    }
+}
+
+/// The payload as a message whose clones share its bytes. A text is checked here, once for all recipients; it is always UTF-8.
+fn shared_message(payload: &Payload) -> Message {
+    match payload {
+        Payload::Text(text) => Message::Text(Utf8Bytes::try_from(text.as_bytes().clone()).unwrap_or_default()),
+        Payload::Binary(bytes) => Message::Binary(bytes.clone()),
+        Payload::Ping(data) => Message::Ping(data.as_bytes().clone()),
+    }
+}

@@ -1,0 +1,56 @@
+//! What the log says. Names come from strangers, so they are written as `Debug` does it: quoted, and with control characters escaped.
+
+use lobbykeeper::{ConnId, Ending, Manager, Notice, RefusalRule, Stats};
+use tracing::{debug, info, warn};
+
+/// From so many tenths of a per cent on a server is nearly full.
+const NEARLY_FULL: u32 = 800;
+
+pub(crate) fn connected(conn: ConnId, user: &str, lobby: &str, stats: &Stats) {
+    let (total, max) = (stats.total_connections, stats.max_connections);
+    info!(%conn, ?user, ?lobby, total, max, "connected");
+}
+
+pub(crate) fn refused(rule: RefusalRule, user: &str, lobby: &str) {
+    info!(?user, ?lobby, %rule, "refused");
+}
+
+pub(crate) fn unauthorized(lobby: &str) {
+    info!(?lobby, "refused: unauthorized");
+}
+
+pub(crate) fn notice(notice: &Notice<'_>, manager: &Manager) {
+    match notice {
+        Notice::Ended { conn, user, ending } => {
+            let stats = manager.stats();
+            let (total, max) = (stats.total_connections, stats.max_connections);
+            match ending {
+                Ending::Closed(cause) => info!(%conn, ?user, total, max, %cause, "disconnected"),
+                Ending::Evicted(cause) => info!(%conn, ?user, total, max, %cause, "evicted"),
+            }
+        }
+        Notice::Paused { .. } | Notice::StaleWave { .. } => warn!("{notice}"),
+        _ => debug!("{notice}"),
+    }
+}
+
+/// Says once when the server gets nearly full, and once when it no longer is.
+#[derive(Debug, Default)]
+pub(crate) struct CapacityWatch {
+    nearly_full: bool,
+}
+
+impl CapacityWatch {
+    pub(crate) fn look(&mut self, stats: &Stats) {
+        let (total, max) = (stats.total_connections, stats.max_connections);
+        let nearly_full = stats
+            .capacity_percent
+            .is_some_and(|percent| percent.tenths() >= NEARLY_FULL);
+        match (self.nearly_full, nearly_full) {
+            (false, true) => warn!(total, max, "nearly full"),
+            (true, false) => info!(total, max, "no longer nearly full"),
+            _ => {}
+        }
+        self.nearly_full = nearly_full;
+    }
+}

@@ -1,0 +1,80 @@
+//! The HTTP side: the page, the numbers and the door to the lobbies.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use lobbykeeper::{CloseFrame, Stats};
+use serde::Deserialize;
+use tokio::sync::oneshot;
+
+use crate::auth::authenticate;
+use crate::hub::Event;
+use crate::log;
+use crate::socket::Port;
+
+/// What the handlers need.
+#[derive(Clone, Debug)]
+pub(crate) struct Lobbies {
+    pub(crate) port: Port,
+    pub(crate) unauthorized: CloseFrame,
+    pub(crate) max_message_bytes: u32,
+}
+
+pub(crate) fn router(lobbies: Lobbies) -> Router {
+    Router::new()
+        .route("/", get(async || Html(include_str!("page.html"))))
+        .route("/stats", get(stats))
+        .route("/ws/{lobby}", get(enter))
+        // A lobby without a name is refused with a reason like any other that cannot be.
+        .route("/ws/", get(enter))
+        .with_state(lobbies)
+}
+
+async fn stats(State(lobbies): State<Lobbies>) -> Result<Json<Stats>, StatusCode> {
+    let (answer, stats) = oneshot::channel();
+    // No answer comes only while the server stops.
+    let _ = lobbies.port.events.send(Event::Stats(answer)).await;
+    stats.await.map(Json).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+}
+
+#[derive(Debug, Deserialize)]
+struct Credentials {
+    token: String,
+}
+
+/// Upgrades first and refuses then: closed before the upgrade, a browser would see nothing but 1006.
+async fn enter(
+    State(lobbies): State<Lobbies>,
+    lobby: Option<Path<String>>,
+    credentials: Result<Query<Credentials>, QueryRejection>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let lobby = lobby.map(|Path(lobby)| lobby).unwrap_or_default();
+    let user = match &credentials {
+        Ok(Query(Credentials { token })) => authenticate(token).await,
+        Err(_) => None,
+    };
+    let Lobbies {
+        port,
+        unauthorized,
+        max_message_bytes,
+    } = lobbies;
+    let max_bytes = usize::try_from(max_message_bytes).unwrap_or(usize::MAX);
+    upgrade
+        // Each read clears the whole buffer first, and the 128 KiB that are usual take longer than a chat takes.
+        .read_buffer_size(8 * 1_024)
+        .max_message_size(max_bytes)
+        .max_frame_size(max_bytes)
+        .on_upgrade(async move |socket| {
+            if let Some(user) = user {
+                port.serve(socket, lobby, user).await;
+            } else {
+                log::unauthorized(&lobby);
+                port.refuse(socket, &unauthorized).await;
+            }
+        })
+}

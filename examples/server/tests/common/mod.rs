@@ -1,0 +1,188 @@
+//! A server in this process on a port of its own, and WebSocket clients for it.
+//!
+//! Time-outs here are guards against a test that hangs, never something that is measured.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use lobby_server::{Settings, serve};
+use lobbykeeper::Config;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+const GUARD: Duration = Duration::from_secs(60);
+
+/// Fails the test if it hangs.
+pub async fn guard<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(GUARD, what).await.expect("this hangs")
+}
+
+/// Settings under which nobody is pinged while a test runs.
+pub fn settings() -> Settings {
+    Settings {
+        config: Config {
+            ping_interval: None,
+            ..Config::default()
+        },
+        max_message_bytes: 65_536,
+        queue_length: NonZeroU16::new(256).unwrap(),
+    }
+}
+
+pub struct Server {
+    pub address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<io::Result<()>>,
+}
+
+impl Server {
+    pub async fn start(settings: Settings) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = tokio::spawn(serve(listener, settings, async {
+            let _ = stopped.await;
+        }));
+        Self { address, stop, served }
+    }
+
+    pub async fn with(config: Config) -> Self {
+        Self::start(Settings { config, ..settings() }).await
+    }
+
+    /// Comes in with a token; whether it is let in shows in what it receives.
+    pub async fn knock(&self, lobby: &str, token: &str) -> Client {
+        self.request(&format!("/ws/{lobby}?token={token}")).await
+    }
+
+    pub async fn request(&self, path: &str) -> Client {
+        let url = format!("ws://{}{path}", self.address);
+        let (socket, _) = guard(connect_async(url)).await.unwrap();
+        Client { socket }
+    }
+
+    /// Comes in and has read the welcome.
+    pub async fn enter(&self, lobby: &str, user: &str) -> Client {
+        let mut client = self.knock(lobby, user).await;
+        client.next("welcome").await;
+        client
+    }
+
+    /// The whole answer to a plain GET.
+    pub async fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        guard(stream.read_to_string(&mut answer)).await.unwrap();
+        answer
+    }
+
+    pub async fn stats(&self) -> Value {
+        let answer = self.get("/stats").await;
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str(body).unwrap()
+    }
+
+    /// Waits until a number of `/stats` has this value.
+    pub async fn until_stat(&self, pointer: &str, value: u64) {
+        guard(async {
+            while self.stats().await.pointer(pointer) != Some(&json!(value)) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    }
+
+    pub fn stop(self) -> JoinHandle<io::Result<()>> {
+        let _ = self.stop.send(());
+        self.served
+    }
+}
+
+pub struct Client {
+    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Client {
+    pub async fn send(&mut self, message: impl Into<Message>) {
+        guard(self.socket.send(message.into())).await.unwrap();
+    }
+
+    pub async fn say(&mut self, message: Value) {
+        self.send(message.to_string()).await;
+    }
+
+    pub async fn chat(&mut self, text: &str) {
+        self.say(json!({"type": "chat", "text": text})).await;
+    }
+
+    /// The next message of the server, whatever it is.
+    pub async fn receive(&mut self) -> Value {
+        loop {
+            match guard(self.socket.next()).await.expect("the server closed").unwrap() {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+    }
+
+    /// The next message of this type; others before it are passed over.
+    pub async fn next(&mut self, kind: &str) -> Value {
+        loop {
+            let message = self.receive().await;
+            if message["type"] == kind {
+                return message;
+            }
+        }
+    }
+
+    /// What came so far, pings aside: all up to a message to oneself, which the server sends after all that it sent before.
+    pub async fn so_far(&mut self, me: &str) -> Vec<Value> {
+        static FENCES: AtomicU32 = AtomicU32::new(0);
+        let fence = format!("fence {}", FENCES.fetch_add(1, Ordering::Relaxed));
+        self.say(json!({"type": "direct", "to": me, "text": fence})).await;
+        let mut all = Vec::new();
+        loop {
+            let message = self.receive().await;
+            if message["text"] == *fence {
+                return all;
+            }
+            if message["type"] != "health_ping" {
+                all.push(message);
+            }
+        }
+    }
+
+    /// Whether a message of this type came so far.
+    pub async fn has_heard(&mut self, me: &str, kind: &str) -> bool {
+        self.so_far(me).await.iter().any(|message| message["type"] == kind)
+    }
+
+    /// The close frame; messages before it are passed over. The client answers it.
+    pub async fn close_frame(&mut self) -> (u16, String) {
+        loop {
+            let message = guard(self.socket.next()).await.expect("no close frame").unwrap();
+            if let Message::Close(frame) = message {
+                let frame = frame.expect("a close frame without a code");
+                return (frame.code.into(), frame.reason.to_string());
+            }
+        }
+    }
+
+    /// Reads on until the stream ends.
+    pub async fn gone(&mut self) {
+        guard(async { while let Some(Ok(_)) = self.socket.next().await {} }).await;
+    }
+}

@@ -1,0 +1,125 @@
+//! Flags: what they mean, and what is said of wrong ones.
+
+use std::net::TcpListener;
+use std::num::NonZeroU16;
+use std::process::Command;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use lobby_server::Args;
+use lobbykeeper::{Config, ConfigError, PingFormat, UserOverflow};
+
+fn parse(flags: &[&str]) -> Result<Args, clap::Error> {
+    Args::try_parse_from([&["lobby-server"], flags].concat())
+}
+
+#[test]
+fn the_defaults_are_five_hundred_connections_ten_a_lobby_and_else_the_librarys() {
+    let settings = parse(&[]).unwrap().settings().unwrap();
+    let expected = Config {
+        max_connections: Some(500),
+        max_connections_per_lobby: Some(10),
+        hash_key: settings.config.hash_key,
+        ..Config::default()
+    };
+    assert_eq!(settings.config, expected);
+    assert_eq!(settings.max_message_bytes, 65_536);
+    assert_eq!(parse(&[]).unwrap().listen, "127.0.0.1:8080".parse().unwrap());
+}
+
+#[test]
+fn the_hash_key_is_drawn_anew_each_time() {
+    let key = || parse(&[]).unwrap().settings().unwrap().config.hash_key;
+    assert_ne!(key(), key());
+}
+
+#[test]
+fn every_limit_and_time_has_a_flag() {
+    let args = parse(&[
+        "--max-connections=off",
+        "--max-per-lobby=0",
+        "--max-per-user=3",
+        "--user-overflow=replace-oldest",
+        "--max-name-bytes=32",
+        "--max-message-bytes=1000",
+        "--queue-length=8",
+        "--ping-interval=1m",
+        "--ping-timeout=1500ms",
+        "--max-missed=5",
+        "--ping-format=web-socket",
+        "--ping-user-timeout=3s",
+        "--stale-wave-floor=off",
+        "--close-timeout=1s",
+        "--pause-tolerance=off",
+    ]);
+    let settings = args.unwrap().settings().unwrap();
+    let expected = Config {
+        max_connections: None,
+        max_connections_per_lobby: Some(0),
+        max_connections_per_user: Some(3),
+        user_overflow: UserOverflow::ReplaceOldest,
+        max_name_bytes: 32,
+        ping_interval: Some(Duration::from_secs(60)),
+        ping_timeout: Duration::from_millis(1_500),
+        max_missed: 5,
+        ping_format: PingFormat::WebSocket,
+        ping_user_timeout: Duration::from_secs(3),
+        stale_wave_floor: None,
+        close_timeout: Duration::from_secs(1),
+        pause_tolerance: None,
+        hash_key: settings.config.hash_key,
+        ..Config::default()
+    };
+    assert_eq!(settings.config, expected);
+    assert_eq!(settings.max_message_bytes, 1_000);
+    assert_eq!(settings.queue_length, NonZeroU16::new(8).unwrap());
+}
+
+#[test]
+fn wrong_flags_get_claps_error() {
+    for (flag, kind) in [
+        ("--max-conections=5", ErrorKind::UnknownArgument),
+        ("--max-connections=many", ErrorKind::ValueValidation),
+        ("--max-connections=-1", ErrorKind::ValueValidation),
+        ("--ping-interval=20", ErrorKind::ValueValidation),
+        ("--ping-timeout=off", ErrorKind::ValueValidation),
+        ("--queue-length=0", ErrorKind::ValueValidation),
+        ("--user-overflow=fight", ErrorKind::InvalidValue),
+        ("--listen=here", ErrorKind::ValueValidation),
+    ] {
+        assert_eq!(parse(&[flag]).unwrap_err().kind(), kind, "{flag}");
+    }
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_an_error() {
+    let contradiction = parse(&["--ping-timeout=30s"]).unwrap().settings();
+    assert_eq!(contradiction.unwrap_err(), ConfigError::PingTimeoutBeyondInterval);
+    let zero = parse(&["--max-missed=0"]).unwrap().settings();
+    assert_eq!(zero.unwrap_err(), ConfigError::Zero("max_missed"));
+}
+
+#[test]
+fn the_command_ends_with_the_error_and_a_code_that_says_so() {
+    let command = || Command::new(env!("CARGO_BIN_EXE_lobby-server"));
+    let output = command().args(["--ping-timeout", "30s"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("ping_timeout must not be longer than ping_interval"),
+        "{said}"
+    );
+
+    let output = command().env("LOBBY_MAX_CONNECTIONS", "many").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("--max-connections"), "{said}");
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = command().args(["--listen", &address]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
+}

@@ -1,0 +1,17 @@
+//! The page at `/`.
+
+mod common;
+
+use common::{Server, settings};
+
+#[tokio::test]
+async fn the_page_is_html_and_needs_nothing_from_elsewhere() {
+    let server = Server::start(settings()).await;
+    let answer = server.get("/").await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(head.contains("content-type: text/html; charset=utf-8"), "{head}");
+    assert!(body.starts_with("<!doctype html>"));
+    assert!(!body.contains("http://") && !body.contains("https://") && !body.contains("src="));
+    assert!(!body.contains("innerHTML"), "text is put in as text");
+}

@@ -1,0 +1,48 @@
+//! Clients that go without a word leave nothing behind.
+
+mod common;
+
+use common::{Server, settings};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+#[tokio::test]
+async fn a_client_whose_stream_ends_has_left() {
+    let server = Server::start(settings()).await;
+    let mut ann = server.enter("den", "ann").await;
+    let bob = server.enter("den", "bob").await;
+    drop(bob);
+    assert_eq!(ann.next("left").await["user"], "bob");
+}
+
+#[tokio::test]
+async fn a_client_that_says_goodbye_is_answered_and_has_left() {
+    let server = Server::start(settings()).await;
+    let mut ann = server.enter("den", "ann").await;
+    let mut bob = server.enter("den", "bob").await;
+    bob.socket.close(None).await.unwrap();
+    bob.gone().await;
+    assert_eq!(ann.next("left").await["user"], "bob");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_go_between_the_upgrade_and_the_admission_leave_nothing() {
+    let server = Server::start(settings()).await;
+    for number in 0..200 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let request = format!(
+            "GET /ws/den?token=ghost{number} HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        if number % 2 == 0 {
+            // Some are gone before the server has read their request, others a little later.
+            tokio::task::yield_now().await;
+        }
+    }
+    let ann = server.enter("den", "ann").await;
+    server.until_stat("/total_connections", 1).await;
+    drop(ann);
+    server.until_stat("/total_connections", 0).await;
+    assert_eq!(server.stats().await["active_lobbies"], 0);
+}
