@@ -1,0 +1,521 @@
+//! The documented JSON forms: what goes in is read back as it was, what comes out is written as it says.
+
+mod support;
+
+use std::fmt::Debug;
+
+use lobbykeeper::{
+    Answers, Call, Cause, CloseFrame, Config, ConnId, Event, Except, Frame, Handshake, Inbound, Input, JoinError,
+    LobbyId, LobbyRef, Manager, Outbox, Payload, PingFormat, Reply, Request, Retry, Text, Time, UserOverflow,
+};
+use serde::{Deserialize, Serialize};
+use support::{Desk, frame, hi, secs};
+
+fn conn(id: &str) -> ConnId {
+    id.parse().unwrap()
+}
+
+/// The value is written as this text and read back from it.
+fn both<'a, T: Serialize + Deserialize<'a> + PartialEq + Debug>(value: &T, json: &'a str) {
+    assert_eq!(serde_json::to_string(value).unwrap(), json);
+    assert_eq!(&serde_json::from_str::<T>(json).unwrap(), value);
+}
+
+/// The value is written as this text.
+fn written<T: Serialize>(value: &T, json: &str) {
+    assert_eq!(serde_json::to_string(value).unwrap(), json);
+}
+
+#[test]
+fn every_event_has_its_form() {
+    for (event, json) in [
+        (
+            Event::Connected(Handshake::new("den", "ann \"the\" first")),
+            r#"{"connected":{"lobby":"den","user":"ann \"the\" first"}}"#,
+        ),
+        (
+            Event::Message {
+                conn: conn("c3v17"),
+                frame: Frame::text("hello\n"),
+            },
+            r#"{"message":{"conn":"c3v17","frame":{"text":"hello\n"}}}"#,
+        ),
+        (
+            Event::Message {
+                conn: conn("c0v1"),
+                frame: Frame::binary(&[0, 255, 16]),
+            },
+            r#"{"message":{"conn":"c0v1","frame":{"binary":"AP8Q"}}}"#,
+        ),
+        (
+            Event::Message {
+                conn: conn("c0v1"),
+                frame: Frame::ping(b"1"),
+            },
+            r#"{"message":{"conn":"c0v1","frame":{"ping":"MQ=="}}}"#,
+        ),
+        (
+            Event::Message {
+                conn: conn("c0v1"),
+                frame: Frame::pong(b""),
+            },
+            r#"{"message":{"conn":"c0v1","frame":{"pong":""}}}"#,
+        ),
+        (
+            Event::Closed {
+                conn: conn("c0v1"),
+                cause: Cause::Peer,
+            },
+            r#"{"closed":{"conn":"c0v1","cause":"peer"}}"#,
+        ),
+        (
+            Event::Closed {
+                conn: conn("c0v1"),
+                cause: Cause::Error,
+            },
+            r#"{"closed":{"conn":"c0v1","cause":"error"}}"#,
+        ),
+        (
+            Event::Closed {
+                conn: conn("c0v1"),
+                cause: Cause::SendFailed,
+            },
+            r#"{"closed":{"conn":"c0v1","cause":"send_failed"}}"#,
+        ),
+        (Event::Tick, r#""tick""#),
+    ] {
+        both(&event, json);
+        let input = Input {
+            at: Time::MAX,
+            call: Call::Event(event),
+        };
+        both(&input, &format!(r#"{{"at":18446744073709551615,"event":{json}}}"#));
+    }
+}
+
+/// The request alone, and in an input.
+fn request(request: Request<'_>, json: &str) {
+    both(&request, json);
+    let input = Input {
+        at: Time::ZERO,
+        call: Call::Request(request),
+    };
+    both(&input, &format!(r#"{{"at":0,"request":{json}}}"#));
+}
+
+#[test]
+fn every_request_to_send_has_its_form() {
+    let lobby: LobbyId = "l2v5".parse().unwrap();
+    for (call, json) in [
+        (
+            Request::Broadcast {
+                lobby: LobbyRef::from("den"),
+                payload: hi(),
+                except: Except::Nobody,
+            },
+            r#"{"broadcast":{"lobby":{"name":"den"},"payload":{"text":"hi"},"except":"nobody"}}"#,
+        ),
+        (
+            Request::Broadcast {
+                lobby: LobbyRef::Id(lobby),
+                payload: Payload::binary(vec![255]),
+                except: Except::user("ann"),
+            },
+            r#"{"broadcast":{"lobby":{"id":"l2v5"},"payload":{"binary":"/w=="},"except":{"user":"ann"}}}"#,
+        ),
+        (
+            Request::Broadcast {
+                lobby: LobbyRef::Of(conn("c0v1")),
+                payload: hi(),
+                except: Except::UserOf(conn("c0v1")),
+            },
+            r#"{"broadcast":{"lobby":{"of":"c0v1"},"payload":{"text":"hi"},"except":{"user_of":"c0v1"}}}"#,
+        ),
+        (
+            Request::BroadcastAll {
+                payload: hi(),
+                except: Except::Conn(conn("c0v1")),
+            },
+            r#"{"broadcast_all":{"payload":{"text":"hi"},"except":{"conn":"c0v1"}}}"#,
+        ),
+        (
+            Request::SendTo {
+                conn: conn("c0v1"),
+                payload: hi(),
+            },
+            r#"{"send_to":{"conn":"c0v1","payload":{"text":"hi"}}}"#,
+        ),
+        (
+            Request::SendToUser {
+                user: "ann".into(),
+                payload: hi(),
+            },
+            r#"{"send_to_user":{"user":"ann","payload":{"text":"hi"}}}"#,
+        ),
+        (
+            Request::PingUser {
+                user: "ann".into(),
+                timeout: Some(secs(2)),
+            },
+            r#"{"ping_user":{"user":"ann","timeout":2000000000}}"#,
+        ),
+        (
+            Request::PingUser {
+                user: "ann".into(),
+                timeout: None,
+            },
+            r#"{"ping_user":{"user":"ann","timeout":null}}"#,
+        ),
+    ] {
+        request(call, json);
+    }
+}
+
+#[test]
+fn every_request_to_move_or_to_close_has_its_form() {
+    for (call, json) in [
+        (
+            Request::Join {
+                conn: conn("c0v1"),
+                lobby: "den".into(),
+            },
+            r#"{"join":{"conn":"c0v1","lobby":"den"}}"#,
+        ),
+        (
+            Request::SwitchLobby {
+                conn: conn("c0v1"),
+                from: LobbyRef::from("den"),
+                to: "attic".into(),
+            },
+            r#"{"switch_lobby":{"conn":"c0v1","from":{"name":"den"},"to":"attic"}}"#,
+        ),
+        (
+            Request::Leave {
+                conn: conn("c0v1"),
+                lobby: LobbyRef::from("den"),
+            },
+            r#"{"leave":{"conn":"c0v1","lobby":{"name":"den"}}}"#,
+        ),
+        (
+            Request::Kick {
+                conn: conn("c0v1"),
+                close: frame(4000, "bye"),
+            },
+            r#"{"kick":{"conn":"c0v1","close":{"code":4000,"reason":"bye"}}}"#,
+        ),
+        (
+            Request::CloseAll { close: frame(1001, "") },
+            r#"{"close_all":{"close":{"code":1001,"reason":""}}}"#,
+        ),
+    ] {
+        request(call, json);
+    }
+}
+
+#[test]
+fn a_ping_timeout_that_is_missing_is_the_configured_one() {
+    let request: Request<'_> = serde_json::from_str(r#"{"ping_user":{"user":"ann"}}"#).unwrap();
+    let user = "ann".into();
+    assert_eq!(request, Request::PingUser { user, timeout: None });
+}
+
+#[test]
+fn the_keys_of_an_input_come_in_any_order() {
+    let input: Input<'_> =
+        serde_json::from_str(r#" {"event": {"closed": {"cause":"peer", "conn":"c0v1"}}, "at": 7}"#).unwrap();
+    assert_eq!(input.at, Time::from_nanos(7));
+}
+
+#[test]
+fn a_text_without_escapes_is_borrowed() {
+    let json = r#"{"text":"hello"}"#;
+    let Frame::Text(text) = serde_json::from_str(json).unwrap() else {
+        panic!()
+    };
+    assert!(matches!(text, std::borrow::Cow::Borrowed("hello")));
+}
+
+#[test]
+fn every_reply_has_its_form() {
+    let mut desk = Desk::with(Config {
+        max_connections_per_lobby: Some(1),
+        ..Config::default()
+    });
+    let den = {
+        desk.connect("den", "ann");
+        desk.manager.lobby_id("den").unwrap()
+    };
+    let full = desk.try_connect("den", "bob").unwrap_err();
+    let refusal = r#"{"rule":"lobby_full","close":{"code":4002,"reason":"lobby_full"},"retry":{"after":5000000000}}"#;
+    written(&full, refusal);
+    for (reply, json) in [
+        (
+            Reply::Connected(Ok(conn("c0v1"))),
+            r#"{"connected":{"Ok":"c0v1"}}"#.to_owned(),
+        ),
+        (
+            Reply::Connected(Err(full.clone())),
+            format!(r#"{{"connected":{{"Err":{refusal}}}}}"#),
+        ),
+        (Reply::Message(Inbound::Deliver), r#"{"message":"deliver"}"#.to_owned()),
+        (Reply::Message(Inbound::Handled), r#"{"message":"handled"}"#.to_owned()),
+        (Reply::Message(Inbound::Stale), r#"{"message":"stale"}"#.to_owned()),
+        (Reply::Ticked, r#""ticked""#.to_owned()),
+        (Reply::Changed(true), r#"{"changed":true}"#.to_owned()),
+        (Reply::Addressed(3), r#"{"addressed":3}"#.to_owned()),
+        (Reply::Entered(Ok(den)), r#"{"entered":{"Ok":"l0v1"}}"#.to_owned()),
+        (
+            Reply::Entered(Err(JoinError::UnknownConnection)),
+            r#"{"entered":{"Err":"unknown_connection"}}"#.to_owned(),
+        ),
+        (
+            Reply::Entered(Err(JoinError::NotMember)),
+            r#"{"entered":{"Err":"not_member"}}"#.to_owned(),
+        ),
+        (
+            Reply::Entered(Err(JoinError::TooManyLobbies)),
+            r#"{"entered":{"Err":"too_many_lobbies"}}"#.to_owned(),
+        ),
+        (
+            Reply::Entered(Err(JoinError::Refused(full))),
+            format!(r#"{{"entered":{{"Err":{{"refused":{refusal}}}}}}}"#),
+        ),
+    ] {
+        written(&reply, &json);
+    }
+}
+
+/// All that is written when this log is applied, a line each.
+fn replay(config: &str, log: &[&str]) -> Vec<String> {
+    let mut manager = Manager::new(serde_json::from_str(config).unwrap()).unwrap();
+    let mut out = Outbox::new();
+    for line in log {
+        manager.apply(serde_json::from_str(line).unwrap(), &mut out);
+    }
+    out.iter()
+        .map(|output| serde_json::to_string(&output).unwrap())
+        .collect()
+}
+
+#[test]
+fn every_command_and_notice_has_its_form() {
+    let log = [
+        r#"{"at":0,"event":{"connected":{"lobby":"den","user":"ann"}}}"#,
+        r#"{"at":0,"event":{"connected":{"lobby":"den","user":"bob"}}}"#,
+        r#"{"at":0,"request":{"broadcast":{"lobby":{"name":"den"},"payload":{"binary":"AP8="},"except":"nobody"}}}"#,
+        r#"{"at":1000000000,"request":{"ping_user":{"user":"ann","timeout":3000000000}}}"#,
+        r#"{"at":1000000000,"request":{"ping_user":{"user":"bob"}}}"#,
+        r#"{"at":1080000000,"event":{"message":{"conn":"c0v1","frame":{"text":"{\"type\":\"health_pong\",\"timestamp\":1000}"}}}}"#,
+        r#"{"at":3000000000,"event":"tick"}"#,
+        r#"{"at":3000000000,"request":{"kick":{"conn":"c1v1","close":{"code":4000,"reason":"bye"}}}}"#,
+        r#"{"at":4000000000,"event":{"closed":{"conn":"c0v1","cause":"send_failed"}}}"#,
+        r#"{"at":8000000000,"event":"tick"}"#,
+    ];
+    assert_eq!(
+        replay(r#"{"ping_interval":null}"#, &log),
+        [
+            r#"{"notice":{"lobby_opened":{"lobby":"l0v1","lobby_name":"den"}}}"#,
+            r#"{"notice":{"joined":{"lobby":"l0v1","lobby_name":"den","user":"ann","revision":1}}}"#,
+            r#"{"notice":{"joined":{"lobby":"l0v1","lobby_name":"den","user":"bob","revision":2}}}"#,
+            r#"{"command":{"send":{"to":["c0v1","c1v1"],"payload":{"binary":"AP8="}}}}"#,
+            r#"{"command":{"send":{"to":["c0v1"],"payload":{"text":"{\"type\":\"health_ping\",\"timestamp\":1000}"}}}}"#,
+            r#"{"command":{"send":{"to":["c1v1"],"payload":{"text":"{\"type\":\"health_ping\",\"timestamp\":1001}"}}}}"#,
+            r#"{"notice":{"pong":{"conn":"c0v1","rtt":80000000,"requested":true}}}"#,
+            r#"{"notice":{"ping_timed_out":{"conn":"c1v1"}}}"#,
+            r#"{"command":{"close":{"conn":"c1v1","code":4000,"reason":"bye"}}}"#,
+            r#"{"notice":{"left":{"lobby":"l0v1","lobby_name":"den","user":"bob","revision":3}}}"#,
+            r#"{"notice":{"left":{"lobby":"l0v1","lobby_name":"den","user":"ann","revision":4}}}"#,
+            r#"{"notice":{"lobby_closed":{"lobby":"l0v1","lobby_name":"den"}}}"#,
+            r#"{"notice":{"ended":{"conn":"c0v1","user":"ann","ending":{"closed":"send_failed"}}}}"#,
+            r#"{"command":{"evict":{"conn":"c1v1","cause":"close_timeout"}}}"#,
+            r#"{"notice":{"ended":{"conn":"c1v1","user":"bob","ending":{"evicted":"close_timeout"}}}}"#,
+        ]
+    );
+
+    // A silence, a pause and a wave, with pings as frames.
+    let config = r#"{"ping_format":"web_socket","max_missed":1,"stale_wave_floor":0}"#;
+    let connected = r#"{"at":0,"event":{"connected":{"lobby":"den","user":"ann"}}}"#;
+    let outputs = replay(
+        config,
+        &[
+            connected,
+            r#"{"at":500000000000,"event":"tick"}"#,
+            r#"{"at":510000000000,"event":"tick"}"#,
+            r#"{"at":520000000000,"event":"tick"}"#,
+        ],
+    );
+    let [_, _, paused, ping, wave, again, evict, ..] = &outputs[..] else {
+        panic!("{outputs:#?}")
+    };
+    assert!(paused.starts_with(r#"{"notice":{"paused":{"by":4"#), "{paused}");
+    // 500000 and 510000 in base64.
+    assert_eq!(
+        ping,
+        r#"{"command":{"send":{"to":["c0v1"],"payload":{"ping":"NTAwMDAw"}}}}"#
+    );
+    assert_eq!(wave, r#"{"notice":{"stale_wave":{"missed":1,"open":1}}}"#);
+    assert_eq!(
+        again,
+        r#"{"command":{"send":{"to":["c0v1"],"payload":{"ping":"NTEwMDAw"}}}}"#
+    );
+    assert_eq!(evict, r#"{"command":{"evict":{"conn":"c0v1","cause":"stale"}}}"#);
+
+    let config = r#"{"max_connections_per_user":1,"user_overflow":"replace_oldest"}"#;
+    let outputs = replay(config, &[connected; 3]);
+    assert!(outputs.contains(&r#"{"command":{"evict":{"conn":"c0v1","cause":"replaced"}}}"#.to_owned()));
+}
+
+#[test]
+fn the_latency_is_three_numbers_of_nanoseconds() {
+    let mut desk = Desk::open();
+    let ann = desk.connect("den", "ann");
+    desk.wait(secs(0));
+    desk.call(|manager, now, out| manager.ping_user(now, "ann", None, out));
+    desk.wait(secs(1));
+    desk.say(ann, r#"{"type":"health_pong","timestamp":1}"#);
+    written(
+        &desk.manager.latency(ann).unwrap(),
+        r#"{"last":1000000000,"min":1000000000,"smoothed":1000000000}"#,
+    );
+}
+
+const DEFAULTS: &str = concat!(
+    r#"{"max_connections":null,"max_connections_per_lobby":null,"max_connections_per_user":null,"#,
+    r#""user_overflow":"reject","max_lobbies_per_connection":1,"max_name_bytes":128,"#,
+    r#""ping_interval":20000000000,"ping_timeout":10000000000,"max_missed":2,"ping_format":"json","#,
+    r#""ping_user_timeout":2000000000,"stale_wave_floor":20,"close_timeout":5000000000,"#,
+    r#""pause_tolerance":1000000000,"answers":{"#,
+    r#""unauthorized":{"close":{"code":4001,"reason":"unauthorized"},"retry":"never"},"#,
+    r#""server_full":{"close":{"code":4002,"reason":"server_full"},"retry":{"after":5000000000}},"#,
+    r#""lobby_full":{"close":{"code":4002,"reason":"lobby_full"},"retry":{"after":5000000000}},"#,
+    r#""user_limit":{"close":{"code":4003,"reason":"user_limit"},"retry":{"after":5000000000}},"#,
+    r#""invalid_name":{"close":{"code":4004,"reason":"invalid_name"},"retry":"never"},"#,
+    r#""replaced":{"code":4005,"reason":"replaced"}},"seed":0}"#,
+);
+
+#[test]
+fn the_settings_have_the_names_of_their_fields() {
+    both(&Config::default(), DEFAULTS);
+    assert_eq!(serde_json::from_str::<Config>("{}").unwrap(), Config::default());
+    let config = Config {
+        max_connections: Some(0),
+        max_connections_per_lobby: Some(10),
+        max_connections_per_user: Some(u32::MAX),
+        user_overflow: UserOverflow::ReplaceOldest,
+        max_lobbies_per_connection: None,
+        max_name_bytes: 1,
+        ping_interval: None,
+        ping_timeout: std::time::Duration::from_nanos(1),
+        max_missed: 255,
+        ping_format: PingFormat::WebSocket,
+        ping_user_timeout: secs(3),
+        stale_wave_floor: None,
+        close_timeout: secs(1),
+        pause_tolerance: None,
+        answers: Answers {
+            replaced: frame(4900, "elsewhere"),
+            ..Answers::default()
+        },
+        seed: u64::MAX,
+        hash_key: [0, 0],
+    };
+    let json = serde_json::to_string(&config).unwrap();
+    assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), config);
+    let partial: Config =
+        serde_json::from_str(r#"{"answers":{"replaced":{"code":4900,"reason":"elsewhere"}}}"#).unwrap();
+    assert_eq!(partial.answers, config.answers);
+}
+
+#[test]
+fn the_hash_key_is_neither_written_nor_read() {
+    let config = Config {
+        hash_key: [0x1234_5678, 0x9abc_def0],
+        ..Config::default()
+    };
+    written(&config, DEFAULTS);
+    assert!(serde_json::from_str::<Config>(r#"{"hash_key":[1,2]}"#).is_err());
+}
+
+#[test]
+fn the_small_values_have_their_forms() {
+    both(&Time::from_secs(3), "3000000000");
+    both(&conn("c3v17"), r#""c3v17""#);
+    both(&Text::from("é\"\u{1}"), r#""é\"\u0001""#);
+    both(&Retry::Never, r#""never""#);
+    both(&Retry::Now, r#""now""#);
+    both(&Retry::After(secs(5)), r#"{"after":5000000000}"#);
+    both(&Payload::binary(vec![]), r#"{"binary":""}"#);
+    // A long duration is the longest that there is.
+    written(
+        &Retry::After(std::time::Duration::MAX),
+        r#"{"after":18446744073709551615}"#,
+    );
+}
+
+fn is_refused<'a, T: Deserialize<'a> + Debug>(json: &'a str) {
+    if let Ok(value) = serde_json::from_str::<T>(json) {
+        panic!("{json} was read as {value:?}");
+    }
+}
+
+#[test]
+fn what_is_malformed_gives_an_error() {
+    for json in [
+        "",
+        "null",
+        "[]",
+        "{}",
+        r#"{"at":0}"#,
+        r#"{"event":"tick"}"#,
+        r#"{"at":-1,"event":"tick"}"#,
+        r#"{"at":0.5,"event":"tick"}"#,
+        r#"{"at":18446744073709551616,"event":"tick"}"#,
+        r#"{"at":"0","event":"tick"}"#,
+        r#"{"at":0,"at":1,"event":"tick"}"#,
+        r#"{"at":0,"event":"tock"}"#,
+        r#"{"at":0,"request":"tick"}"#,
+        r#"{"at":0,"event":{"connected":{"lobby":"den"}}}"#,
+        r#"{"at":0,"event":{"connected":{"lobby":"den","user":7}}}"#,
+        r#"{"at":0,"event":{"connected":{"lobby":"den","user":"\ud800"}}}"#,
+        r#"{"at":0,"event":{"closed":{"conn":"c0v0","cause":"peer"}}}"#,
+        r#"{"at":0,"event":{"closed":{"conn":"c0v1","cause":"bored"}}}"#,
+        r#"{"at":0,"event":{"closed":{"conn":17,"cause":"peer"}}}"#,
+        r#"{"at":0,"event":{"message":{"conn":"l0v1","frame":{"text":""}}}}"#,
+        r#"{"at":0,"event":{"message":{"conn":"c0v1","frame":{"close":""}}}}"#,
+        r#"{"at":0,"event":{"message":{"conn":"c0v1","frame":{"binary":"AP8"}}}}"#,
+        r#"{"at":0,"event":{"message":{"conn":"c0v1","frame":{"binary":"A P8"}}}}"#,
+        r#"{"at":0,"event":{"message":{"conn":"c0v1","frame":{"ping":[1]}}}}"#,
+        r#"{"at":0,"request":{"kick":{"conn":"c0v1","close":{"code":1005,"reason":""}}}}"#,
+        r#"{"at":0,"request":{"kick":{"conn":"c0v1","close":{"code":65536,"reason":""}}}}"#,
+        r#"{"at":0,"request":{"send_to":{"conn":"c0v1","payload":{"ping":"MQ=="}}}}"#,
+        r#"{"at":0,"request":{"broadcast":{"lobby":"den","payload":{"text":""},"except":"nobody"}}}"#,
+        r#"{"at":0,"request":{"broadcast":{"lobby":{"name":"den"},"payload":{"text":""}}}}"#,
+        r#"{"at":0,"event":"tick""#,
+        r#"{"at":0,"event":"tick"} x"#,
+    ] {
+        is_refused::<Input<'_>>(json);
+    }
+    // Too deep for any reader, and not for this one's stack.
+    let deep = "[".repeat(100_000);
+    is_refused::<Input<'_>>(&deep);
+    is_refused::<Config>(&deep);
+}
+
+#[test]
+fn settings_with_an_unknown_or_impossible_field_give_an_error() {
+    for json in [
+        r#"{"max_conections":5}"#,
+        r#"{"answers":{"sorry":null}}"#,
+        r#"{"max_connections":-1}"#,
+        r#"{"max_connections":4294967296}"#,
+        r#"{"ping_interval":"20s"}"#,
+        r#"{"ping_timeout":null}"#,
+        r#"{"max_missed":256}"#,
+        r#"{"user_overflow":"replace_newest"}"#,
+        r#"{"answers":{"replaced":{"code":1006,"reason":""}}}"#,
+        r#"{"answers":{"server_full":{"close":{"code":4002,"reason":"x"}}}}"#,
+    ] {
+        is_refused::<Config>(json);
+    }
+    is_refused::<CloseFrame>(r#"{"code":4000}"#);
+}
