@@ -14,22 +14,24 @@ use crate::time::{Time, optional_nanos};
 /// Something that happened, at an instant: what [`Manager::apply`](crate::Manager::apply) takes, for logs, replays,
 /// fuzzers and FFI.
 ///
-/// JSON form: `{"at":<nanoseconds>,"event":{...}}` or `{"at":<nanoseconds>,"request":{...}}`.
+/// JSON form: `{"at":<nanoseconds>,"call":{"event":...}}` or `{"at":<nanoseconds>,"call":{"request":...}}`. A member that
+/// is not known is refused, since a replay that ignored it would go another way.
 ///
 /// ```
 /// use lobbykeeper::{Call, Event, Handshake, Input, Time};
 ///
 /// let input = Input { at: Time::from_secs(1), call: Call::Event(Event::Connected(Handshake::new("den", "ann"))) };
-/// let json = r#"{"at":1000000000,"event":{"connected":{"lobby":"den","user":"ann"}}}"#;
+/// let json = r#"{"at":1000000000,"call":{"event":{"connected":{"lobby":"den","user":"ann"}}}}"#;
 /// assert_eq!(serde_json::to_string(&input).unwrap(), json);
 /// assert_eq!(serde_json::from_str::<Input>(json).unwrap(), input);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Input<'a> {
     /// The driver's clock.
     pub at: Time,
     /// Which method is called, with what.
-    #[serde(flatten, borrow)]
+    #[serde(borrow)]
     pub call: Call<'a>,
 }
 
@@ -50,7 +52,7 @@ pub enum Call<'a> {
 /// JSON form: `{"connected":{"lobby":"den","user":"ann"}}`, `{"message":{"conn":"c0v1","frame":{"text":"hello"}}}`,
 /// `{"closed":{"conn":"c0v1","cause":"peer"}}`, `"tick"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// [`Manager::connected`](crate::Manager::connected).
@@ -79,7 +81,7 @@ pub enum Event<'a> {
 /// JSON form: `{"broadcast":{"lobby":{"name":"den"},"payload":{"text":"hello"},"except":"nobody"}}` and so on: the name
 /// of the method, then its arguments by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Request<'a> {
     /// [`Manager::broadcast`](crate::Manager::broadcast).
@@ -190,6 +192,7 @@ pub enum Reply {
 ///
 /// JSON form: `{"lobby":"den","user":"ann"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Handshake<'a> {
     /// The lobby that the connection starts in.

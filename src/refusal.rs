@@ -148,8 +148,8 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Answers {
-    /// For the driver, which authenticates: 4001 `unauthorized`, never.
-    pub unauthorized: Answer,
+    /// For the driver, which authenticates: 4001 `unauthorized`.
+    pub unauthorized: CloseFrame,
     /// The server is full: 4002 `server_full`, after 5 s.
     pub server_full: Answer,
     /// The lobby is full: 4002 `lobby_full`, after 5 s.
@@ -171,7 +171,7 @@ impl Default for Answers {
         };
         let later = Retry::After(Duration::from_secs(5));
         Self {
-            unauthorized: answer(4001, "unauthorized", Retry::Never),
+            unauthorized: CloseFrame::preset(4001, "unauthorized"),
             server_full: answer(4002, "server_full", later),
             lobby_full: answer(4002, "lobby_full", later),
             user_limit: answer(4003, "user_limit", later),
@@ -303,7 +303,7 @@ mod tests {
     fn every_preset_could_be_made_by_the_front_door() {
         let answers = Answers::default();
         let presets = [
-            answers.unauthorized.close,
+            answers.unauthorized,
             answers.server_full.close,
             answers.lobby_full.close,
             answers.user_limit.close,

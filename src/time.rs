@@ -61,6 +61,20 @@ impl Time {
         Self(duration_nanos(instant.saturating_duration_since(origin)))
     }
 
+    /// The inverse of [`since`](Self::since), for drivers that sleep until an instant; `None` if the system's clock does not reach that far.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use lobbykeeper::Time;
+    ///
+    /// let origin = Instant::now();
+    /// assert_eq!(Time::from_secs(2).to_instant(origin), Some(origin + Duration::from_secs(2)));
+    /// ```
+    #[cfg(feature = "std")]
+    pub fn to_instant(self, origin: std::time::Instant) -> Option<std::time::Instant> {
+        origin.checked_add(Duration::from_nanos(self.0))
+    }
+
     /// Nanoseconds since the origin.
     pub const fn as_nanos(self) -> u64 {
         self.0

@@ -87,7 +87,8 @@ pub(crate) fn read_json_pong(text: &str) -> Option<Pong> {
 /// The time stamp in the application data of a pong frame.
 pub(crate) fn read_frame_pong(data: &[u8]) -> Option<u64> {
     let digits = core::str::from_utf8(data).ok()?;
-    if digits.len() > 14 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    // RFC 6455, section 5.5.3: a pong has the very data of its ping, which never starts with a zero.
+    if digits.len() > 14 || digits.starts_with('0') || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     digits.parse().ok()
@@ -252,7 +253,7 @@ mod tests {
     #[test]
     fn a_pong_frame_holds_nothing_but_digits() {
         assert_eq!(read_frame_pong(b"1500"), Some(1_500));
-        for data in [&b""[..], b"+1", b"1 ", b"123456789012345", b"\xff"] {
+        for data in [&b""[..], b"+1", b"1 ", b"01500", b"123456789012345", b"\xff"] {
             assert_eq!(read_frame_pong(data), None);
         }
     }

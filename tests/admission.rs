@@ -136,9 +136,7 @@ fn a_refusal_tells_code_reason_and_when_to_come_again() {
 
 #[test]
 fn the_driver_finds_the_words_for_the_unauthorized_in_the_table() {
-    let unauthorized = Answers::default().unauthorized;
-    assert_eq!(unauthorized.close, frame(4001, "unauthorized"));
-    assert_eq!(unauthorized.retry, Retry::Never);
+    assert_eq!(Answers::default().unauthorized, frame(4001, "unauthorized"));
 }
 
 /// The close frame of one refused by this rule when its answer is this.

@@ -89,7 +89,10 @@ fn every_event_has_its_form() {
             at: Time::MAX,
             call: Call::Event(event),
         };
-        both(&input, &format!(r#"{{"at":18446744073709551615,"event":{json}}}"#));
+        both(
+            &input,
+            &format!(r#"{{"at":18446744073709551615,"call":{{"event":{json}}}}}"#),
+        );
     }
 }
 
@@ -100,7 +103,7 @@ fn request(request: Request<'_>, json: &str) {
         at: Time::ZERO,
         call: Call::Request(request),
     };
-    both(&input, &format!(r#"{{"at":0,"request":{json}}}"#));
+    both(&input, &format!(r#"{{"at":0,"call":{{"request":{json}}}}}"#));
 }
 
 #[test]
@@ -222,7 +225,7 @@ fn a_ping_timeout_that_is_missing_is_the_configured_one() {
 #[test]
 fn the_keys_of_an_input_come_in_any_order() {
     let input: Input<'_> =
-        serde_json::from_str(r#" {"event": {"closed": {"cause":"peer", "conn":"c0v1"}}, "at": 7}"#).unwrap();
+        serde_json::from_str(r#" {"call": {"event": {"closed": {"cause":"peer", "conn":"c0v1"}}}, "at": 7}"#).unwrap();
     assert_eq!(input.at, Time::from_nanos(7));
 }
 
@@ -300,16 +303,16 @@ fn replay(config: &str, log: &[&str]) -> Vec<String> {
 #[test]
 fn every_command_and_notice_has_its_form() {
     let log = [
-        r#"{"at":0,"event":{"connected":{"lobby":"den","user":"ann"}}}"#,
-        r#"{"at":0,"event":{"connected":{"lobby":"den","user":"bob"}}}"#,
-        r#"{"at":0,"request":{"broadcast":{"lobby":{"name":"den"},"payload":{"binary":"AP8="},"except":"nobody"}}}"#,
-        r#"{"at":1000000000,"request":{"ping_user":{"user":"ann","timeout":3000000000}}}"#,
-        r#"{"at":1000000000,"request":{"ping_user":{"user":"bob"}}}"#,
-        r#"{"at":1080000000,"event":{"message":{"conn":"c0v1","frame":{"text":"{\"type\":\"health_pong\",\"timestamp\":1000}"}}}}"#,
-        r#"{"at":3000000000,"event":"tick"}"#,
-        r#"{"at":3000000000,"request":{"kick":{"conn":"c1v1","close":{"code":4000,"reason":"bye"}}}}"#,
-        r#"{"at":4000000000,"event":{"closed":{"conn":"c0v1","cause":"send_failed"}}}"#,
-        r#"{"at":8000000000,"event":"tick"}"#,
+        r#"{"at":0,"call":{"event":{"connected":{"lobby":"den","user":"ann"}}}}"#,
+        r#"{"at":0,"call":{"event":{"connected":{"lobby":"den","user":"bob"}}}}"#,
+        r#"{"at":0,"call":{"request":{"broadcast":{"lobby":{"name":"den"},"payload":{"binary":"AP8="},"except":"nobody"}}}}"#,
+        r#"{"at":1000000000,"call":{"request":{"ping_user":{"user":"ann","timeout":3000000000}}}}"#,
+        r#"{"at":1000000000,"call":{"request":{"ping_user":{"user":"bob"}}}}"#,
+        r#"{"at":1080000000,"call":{"event":{"message":{"conn":"c0v1","frame":{"text":"{\"type\":\"health_pong\",\"timestamp\":1000}"}}}}}"#,
+        r#"{"at":3000000000,"call":{"event":"tick"}}"#,
+        r#"{"at":3000000000,"call":{"request":{"kick":{"conn":"c1v1","close":{"code":4000,"reason":"bye"}}}}}"#,
+        r#"{"at":4000000000,"call":{"event":{"closed":{"conn":"c0v1","cause":"send_failed"}}}}"#,
+        r#"{"at":8000000000,"call":{"event":"tick"}}"#,
     ];
     assert_eq!(
         replay(r#"{"ping_interval":null}"#, &log),
@@ -334,14 +337,14 @@ fn every_command_and_notice_has_its_form() {
 
     // A silence, a pause and a wave, with pings as frames.
     let config = r#"{"ping_format":"web_socket","max_missed":1,"stale_wave_floor":0}"#;
-    let connected = r#"{"at":0,"event":{"connected":{"lobby":"den","user":"ann"}}}"#;
+    let connected = r#"{"at":0,"call":{"event":{"connected":{"lobby":"den","user":"ann"}}}}"#;
     let outputs = replay(
         config,
         &[
             connected,
-            r#"{"at":500000000000,"event":"tick"}"#,
-            r#"{"at":510000000000,"event":"tick"}"#,
-            r#"{"at":520000000000,"event":"tick"}"#,
+            r#"{"at":500000000000,"call":{"event":"tick"}}"#,
+            r#"{"at":510000000000,"call":{"event":"tick"}}"#,
+            r#"{"at":520000000000,"call":{"event":"tick"}}"#,
         ],
     );
     let [_, _, paused, ping, wave, again, evict, ..] = &outputs[..] else {
@@ -385,7 +388,7 @@ const DEFAULTS: &str = concat!(
     r#""ping_interval":20000000000,"ping_timeout":10000000000,"max_missed":2,"ping_format":"json","#,
     r#""ping_user_timeout":2000000000,"stale_wave_floor":20,"close_timeout":5000000000,"#,
     r#""pause_tolerance":1000000000,"answers":{"#,
-    r#""unauthorized":{"close":{"code":4001,"reason":"unauthorized"},"retry":"never"},"#,
+    r#""unauthorized":{"code":4001,"reason":"unauthorized"},"#,
     r#""server_full":{"close":{"code":4002,"reason":"server_full"},"retry":{"after":5000000000}},"#,
     r#""lobby_full":{"close":{"code":4002,"reason":"lobby_full"},"retry":{"after":5000000000}},"#,
     r#""user_limit":{"close":{"code":4003,"reason":"user_limit"},"retry":{"after":5000000000}},"#,
@@ -466,30 +469,36 @@ fn what_is_malformed_gives_an_error() {
         "[]",
         "{}",
         r#"{"at":0}"#,
-        r#"{"event":"tick"}"#,
-        r#"{"at":-1,"event":"tick"}"#,
-        r#"{"at":0.5,"event":"tick"}"#,
-        r#"{"at":18446744073709551616,"event":"tick"}"#,
-        r#"{"at":"0","event":"tick"}"#,
-        r#"{"at":0,"at":1,"event":"tick"}"#,
-        r#"{"at":0,"event":"tock"}"#,
-        r#"{"at":0,"request":"tick"}"#,
-        r#"{"at":0,"event":{"connected":{"lobby":"den"}}}"#,
-        r#"{"at":0,"event":{"connected":{"lobby":"den","user":7}}}"#,
-        r#"{"at":0,"event":{"connected":{"lobby":"den","user":"\ud800"}}}"#,
-        r#"{"at":0,"event":{"closed":{"conn":"c0v0","cause":"peer"}}}"#,
-        r#"{"at":0,"event":{"closed":{"conn":"c0v1","cause":"bored"}}}"#,
-        r#"{"at":0,"event":{"closed":{"conn":17,"cause":"peer"}}}"#,
-        r#"{"at":0,"event":{"message":{"conn":"l0v1","frame":{"text":""}}}}"#,
-        r#"{"at":0,"event":{"message":{"conn":"c0v1","frame":{"close":""}}}}"#,
-        r#"{"at":0,"event":{"message":{"conn":"c0v1","frame":{"binary":"AP8"}}}}"#,
-        r#"{"at":0,"event":{"message":{"conn":"c0v1","frame":{"binary":"A P8"}}}}"#,
-        r#"{"at":0,"event":{"message":{"conn":"c0v1","frame":{"ping":[1]}}}}"#,
-        r#"{"at":0,"request":{"kick":{"conn":"c0v1","close":{"code":1005,"reason":""}}}}"#,
-        r#"{"at":0,"request":{"kick":{"conn":"c0v1","close":{"code":65536,"reason":""}}}}"#,
-        r#"{"at":0,"request":{"send_to":{"conn":"c0v1","payload":{"ping":"MQ=="}}}}"#,
-        r#"{"at":0,"request":{"broadcast":{"lobby":"den","payload":{"text":""},"except":"nobody"}}}"#,
-        r#"{"at":0,"request":{"broadcast":{"lobby":{"name":"den"},"payload":{"text":""}}}}"#,
+        r#"{"call":{"event":"tick"}}"#,
+        r#"{"at":0,"event":"tick"}"#,
+        r#"{"at":0,"call":{"event":"tick"},"note":""}"#,
+        r#"{"at":0,"call":{"event":"tick","request":{"leave":{"conn":"c0v1","lobby":{"id":"l0v1"}}}}}"#,
+        r#"{"at":0,"call":{"event":{"connected":{"lobby":"den","user":"ann","takes_over":"c0v1"}}}}"#,
+        r#"{"at":0,"call":{"event":{"closed":{"conn":"c0v1","cause":"peer","code":1000}}}}"#,
+        r#"{"at":0,"call":{"request":{"ping_user":{"user":"ann","timout":1}}}}"#,
+        r#"{"at":-1,"call":{"event":"tick"}}"#,
+        r#"{"at":0.5,"call":{"event":"tick"}}"#,
+        r#"{"at":18446744073709551616,"call":{"event":"tick"}}"#,
+        r#"{"at":"0","call":{"event":"tick"}}"#,
+        r#"{"at":0,"at":1,"call":{"event":"tick"}}"#,
+        r#"{"at":0,"call":{"event":"tock"}}"#,
+        r#"{"at":0,"call":{"request":"tick"}}"#,
+        r#"{"at":0,"call":{"event":{"connected":{"lobby":"den"}}}}"#,
+        r#"{"at":0,"call":{"event":{"connected":{"lobby":"den","user":7}}}}"#,
+        r#"{"at":0,"call":{"event":{"connected":{"lobby":"den","user":"\ud800"}}}}"#,
+        r#"{"at":0,"call":{"event":{"closed":{"conn":"c0v0","cause":"peer"}}}}"#,
+        r#"{"at":0,"call":{"event":{"closed":{"conn":"c0v1","cause":"bored"}}}}"#,
+        r#"{"at":0,"call":{"event":{"closed":{"conn":17,"cause":"peer"}}}}"#,
+        r#"{"at":0,"call":{"event":{"message":{"conn":"l0v1","frame":{"text":""}}}}}"#,
+        r#"{"at":0,"call":{"event":{"message":{"conn":"c0v1","frame":{"close":""}}}}}"#,
+        r#"{"at":0,"call":{"event":{"message":{"conn":"c0v1","frame":{"binary":"AP8"}}}}}"#,
+        r#"{"at":0,"call":{"event":{"message":{"conn":"c0v1","frame":{"binary":"A P8"}}}}}"#,
+        r#"{"at":0,"call":{"event":{"message":{"conn":"c0v1","frame":{"ping":[1]}}}}}"#,
+        r#"{"at":0,"call":{"request":{"kick":{"conn":"c0v1","close":{"code":1005,"reason":""}}}}}"#,
+        r#"{"at":0,"call":{"request":{"kick":{"conn":"c0v1","close":{"code":65536,"reason":""}}}}}"#,
+        r#"{"at":0,"call":{"request":{"send_to":{"conn":"c0v1","payload":{"ping":"MQ=="}}}}}"#,
+        r#"{"at":0,"call":{"request":{"broadcast":{"lobby":"den","payload":{"text":""},"except":"nobody"}}}}"#,
+        r#"{"at":0,"call":{"request":{"broadcast":{"lobby":{"name":"den"},"payload":{"text":""}}}}}"#,
         r#"{"at":0,"event":"tick""#,
         r#"{"at":0,"event":"tick"} x"#,
     ] {

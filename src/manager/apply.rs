@@ -13,7 +13,7 @@ impl Manager {
     ///
     /// let mut manager = Manager::new(Config::default()).unwrap();
     /// let mut out = Outbox::new();
-    /// let log = r#"{"at":0,"event":{"connected":{"lobby":"den","user":"ann"}}}"#;
+    /// let log = r#"{"at":0,"call":{"event":{"connected":{"lobby":"den","user":"ann"}}}}"#;
     /// let input: Input = serde_json::from_str(log).unwrap();
     /// let reply = manager.apply(input, &mut out);
     /// assert_eq!(serde_json::to_string(&reply).unwrap(), r#"{"connected":{"Ok":"c0v1"}}"#);

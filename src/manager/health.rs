@@ -99,7 +99,8 @@ impl Manager {
     /// `requested` or `PingTimedOut`; the latter also if it closes first. Returns how many were asked.
     ///
     /// A ping that is under way already is the question; whoever asks again meanwhile shares its answer, and the later
-    /// deadline holds. Silence on such a ping is a miss like any other. O(connections of the user × log n).
+    /// deadline holds. A ping on demand is a ping like any other: silence on it is a miss, and the next one is due an
+    /// interval after it. O(connections of the user × log n).
     pub fn ping_user(&mut self, now: Time, user: &str, timeout: Option<Duration>, out: &mut Outbox) -> usize {
         let moment = self.enter_call(now, out);
         let Some(user) = self.users.find(user) else {

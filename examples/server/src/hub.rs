@@ -118,7 +118,7 @@ impl Hub {
     /// When it must wake though nothing comes.
     fn wake(&self) -> Option<Instant> {
         match self.manager.next_deadline() {
-            Some(deadline) => self.origin.checked_add(deadline.saturating_since(Time::ZERO)),
+            Some(deadline) => deadline.to_instant(self.origin.into_std()).map(Instant::from_std),
             // Those who were refused still have the time to say goodbye.
             None => self.stopping_since?.checked_add(self.manager.config().close_timeout),
         }

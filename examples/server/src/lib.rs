@@ -65,7 +65,7 @@ pub async fn serve(
             queue_length: queue_length.get().into(),
             close_timeout: config.close_timeout,
         },
-        unauthorized: config.answers.unauthorized.close.clone(),
+        unauthorized: config.answers.unauthorized.clone(),
         max_message_bytes,
     });
     // Without it a message waits in the system until the one before has been acknowledged, up to 40 ms.
