@@ -11,7 +11,7 @@ use timeline::{Said, Timeline, millis, secs};
 
 const STALE: Ending = Ending::Evicted(Eviction::Stale);
 
-/// Connects one user and jumps to his first ping. Returns its time stamp.
+/// Connects one user and jumps to the first ping. Returns its time stamp.
 fn pinged(config: Config) -> (Timeline, lobbykeeper::ConnId, u64) {
     let mut timeline = Timeline::new(config);
     let conn = timeline.connect("den", "ann");

@@ -161,7 +161,7 @@ fn closing_evictions_are_never_held_nor_counted() {
     let closed = count(&transcript, |said| {
         matches!(said, Said::Ended(_, Ending::Evicted(Eviction::CloseTimeout)))
     });
-    assert_eq!(closed, timeline.manager.stats().evictions.close_timeout as usize);
+    assert_eq!(closed as u64, timeline.manager.stats().evictions.close_timeout);
     assert!(closed > 0 && closed <= crowd.len());
     assert_eq!(count(&transcript, is_wave), 0);
 }

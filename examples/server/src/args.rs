@@ -69,7 +69,8 @@ pub struct Args {
     #[arg(long, env = "LOBBY_PING_USER_TIMEOUT", value_name = "TIME", default_value = "2s")]
     ping_user_timeout: humantime::Duration,
 
-    /// From how many silent connections on, if they are also more than a quarter, the server suspects its own network, or "off".
+    /// From how many silent connections on, if they are also more than a quarter, the server suspects its own network,
+    /// or "off".
     #[arg(long, env = "LOBBY_STALE_WAVE_FLOOR", value_name = "N", default_value = "20")]
     stale_wave_floor: OrOff<u32>,
 
@@ -114,7 +115,8 @@ impl Args {
     }
 }
 
-/// Names come from strangers, so nobody may know the key that they are hashed with. The standard library draws its own from the system.
+/// Names come from strangers, so nobody may know the key that they are hashed with. The standard library draws its own
+/// from the system.
 fn random_hash_key() -> [u64; 2] {
     [0, 1].map(|word| RandomState::new().hash_one(word))
 }

@@ -4,8 +4,9 @@ use lobbykeeper::{ConnId, Except, Manager, Notice, Outbox, Time};
 
 use crate::wire::{self, ClientMessage, ErrorCode, Person, Roster, ServerMessage};
 
-/// Greets a new connection, and asks for its latency so that the others need not wait for its first routine ping to see it. The routine
-/// then runs from this ping on, so that `Config::seed`, which spreads the first ones, has nothing to do here and no flag.
+/// Greets a new connection, and asks for its latency so that the others need not wait for its first routine ping to see
+/// it. The routine then runs from this ping on, so that `Config::seed`, which spreads the first ones, has nothing to do
+/// here and no flag.
 pub(crate) fn welcome(manager: &mut Manager, now: Time, conn: ConnId, out: &mut Outbox) {
     let lobby = manager.lobbies_of(conn).next().and_then(|id| manager.lobby_name(id));
     let (Some(lobby), Some(you), Some(users)) = (lobby, manager.user_of(conn), manager.lobby_users(conn)) else {
@@ -94,7 +95,7 @@ fn complain(manager: &mut Manager, now: Time, conn: ConnId, code: ErrorCode, mes
     manager.send_to(now, conn, ServerMessage::Error { code, message }.payload(), out);
 }
 
-/// The latency of a user: the best of his connections, since any of them reaches him.
+/// The latency of a user: the best of their connections, since any of them will do.
 fn latency(manager: &Manager, user: &str) -> Option<f64> {
     manager
         .user_connections(user)

@@ -17,8 +17,9 @@ use crate::chat;
 use crate::log::{self, CapacityWatch};
 use crate::socket::{Outlet, close_message};
 
-/// How many events wait for the hub; a socket that finds no room waits with its next. Also how many are handled in one turn, so that all that
-/// had come before a deadline are heard before it is judged, and a flood does not put the judgement off.
+/// How many events wait for the hub; a socket that finds no room waits with its next. Also how many are handled in one
+/// turn, so that all that had come before a deadline are heard before it is judged, and a flood does not put the
+/// judgement off.
 pub(crate) const MAX_EVENTS: usize = 256;
 
 /// What clients are told when the server stops.
@@ -80,7 +81,8 @@ impl Hub {
         }
     }
 
-    /// Runs until nobody is left who could send an event, or after `shutdown` until all sockets are gone and their time is up.
+    /// Runs until nobody is left who could send an event, or after `shutdown` until all sockets are gone and their time
+    /// is up.
     pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut batch = Vec::with_capacity(MAX_EVENTS);
@@ -196,8 +198,8 @@ impl Hub {
         self.manager.closed(now, conn, cause, &mut self.out);
     }
 
-    /// Does what the manager says until it says nothing more. What follows from doing it, a send that fails or a notice that is put into
-    /// words, is written to the other outbox.
+    /// Does what the manager says until it says nothing more. What follows from doing it, a send that fails or a notice
+    /// that is put into words, is written to the other outbox.
     fn carry_out(&mut self, now: Time) {
         while !self.out.is_empty() {
             let Self {
@@ -233,7 +235,8 @@ impl Hub {
     }
 }
 
-/// Queues a message for a socket. One whose queue is full, or whose task has ended, is reported as closed and forgotten, which ends its task.
+/// Queues a message for a socket. One whose queue is full, or whose task has ended, is reported as closed and
+/// forgotten, which ends its task.
 fn send(
     manager: &mut Manager,
     sockets: &mut ConnMap<Outlet>,
@@ -251,7 +254,8 @@ fn send(
     }
 }
 
-/// The payload as a message whose clones share its bytes. A text is checked here, once for all recipients; it is always UTF-8.
+/// The payload as a message whose clones share its bytes. A text is checked here, once for all recipients; it is always
+/// UTF-8.
 fn shared_message(payload: &Payload) -> Message {
     match payload {
         Payload::Text(text) => Message::Text(Utf8Bytes::try_from(text.as_bytes().clone()).unwrap_or_default()),

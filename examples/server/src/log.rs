@@ -1,4 +1,5 @@
-//! What the log says. Names come from strangers, so they are written as `Debug` does it: quoted, and with control characters escaped.
+//! What the log says. Names come from strangers, so they are written as `Debug` does it: quoted, and with control
+//! characters escaped.
 
 use lobbykeeper::{ConnId, Ending, Manager, Notice, RefusalRule, Stats};
 use tracing::{debug, info, warn};

@@ -91,7 +91,8 @@ impl Port {
         let _ = timeout(self.close_timeout, goodbye).await;
     }
 
-    /// Reads and writes, each at its own pace, until one of them fails, the closing handshake is over or the hub drops the socket.
+    /// Reads and writes, each at its own pace, until one of them fails, the closing handshake is over or the hub drops
+    /// the socket.
     async fn carry(self, socket: WebSocket, conn: ConnId, Inlet { queue, dropped }: Inlet) {
         let (sink, stream) = socket.split();
         let cause = tokio::select! {
@@ -105,7 +106,8 @@ impl Port {
         let _ = self.events.send(Event::Closed { conn, cause }).await;
     }
 
-    /// Hands on what comes in. While the hub is behind it does not read, so that the client is slowed down and nobody else.
+    /// Hands on what comes in. While the hub is behind it does not read, so that the client is slowed down and nobody
+    /// else.
     async fn read(&self, mut stream: SplitStream<WebSocket>, conn: ConnId) -> Cause {
         while let Some(message) = stream.next().await {
             let event = match message {
@@ -117,8 +119,9 @@ impl Port {
                 Ok(message) => Event::Message { conn, message },
                 Err(error) if is_too_long(&error) => {
                     let _ = self.events.send(Event::TooLong { conn }).await;
-                    // Nothing can be read after it, not even the client's goodbye. Had the socket to go now, the rest of the message would
-                    // lie unread in it, the system would reset the stream, and the client might not see why. The manager sets the time.
+                    // Nothing can be read after it, not even the client's goodbye. Had the socket to go now, the rest
+                    // of the message would lie unread in it, the system would reset the stream, and
+                    // the client might not see why. The manager sets the time.
                     return pending().await;
                 }
                 Err(_) => return Cause::Error,

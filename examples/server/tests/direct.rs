@@ -1,4 +1,4 @@
-//! A direct message goes to one user, wherever he is.
+//! A direct message goes to one user, wherever they are.
 
 mod common;
 

@@ -10,16 +10,20 @@ use lobbykeeper::{Config, PingFormat};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-#[tokio::test]
-async fn an_unresponsive_client_is_evicted_and_a_chatty_one_that_ignores_pings_stays() {
-    let server = Server::with(Config {
+/// A server that gives silence a second.
+fn impatient() -> Config {
+    Config {
         ping_interval: Some(Duration::from_millis(500)),
         ping_timeout: Duration::from_millis(500),
-        // On a loaded machine this process stands still now and then, and that is to cost nobody his seat.
+        // On a loaded machine this process stands still now and then, and that is to cost nobody their seat.
         pause_tolerance: Some(Duration::from_millis(100)),
         ..settings().config
-    })
-    .await;
+    }
+}
+
+#[tokio::test]
+async fn an_unresponsive_client_is_evicted_and_a_chatty_one_that_ignores_pings_stays() {
+    let server = Server::with(impatient()).await;
     let mut chatty = server.enter("den", "chatty").await;
     let mut silent = server.enter("den", "silent").await;
     let mut pings = 0;
@@ -47,13 +51,7 @@ async fn an_unresponsive_client_is_evicted_and_a_chatty_one_that_ignores_pings_s
 
 #[tokio::test]
 async fn a_flood_of_messages_does_not_put_off_the_eviction_of_the_silent() {
-    let server = Server::with(Config {
-        ping_interval: Some(Duration::from_millis(500)),
-        ping_timeout: Duration::from_millis(500),
-        pause_tolerance: Some(Duration::from_millis(100)),
-        ..settings().config
-    })
-    .await;
+    let server = Server::with(impatient()).await;
     let mut bob = server.enter("den", "bob").await;
     let flooders: Vec<_> = (0..4)
         .map(|number| {

@@ -1,4 +1,4 @@
-//! A user who comes back while his old socket still looks open.
+//! A user who comes back while their old socket still looks open.
 
 mod common;
 

@@ -26,7 +26,8 @@ async fn a_client_that_stops_reading_is_cut_off_and_the_others_miss_nothing() {
     let (mut deaf, _) = guard(tokio_tungstenite::client_async(url, stream)).await.unwrap();
     while bob.next("joined").await["user"] != "deaf" {}
 
-    // Each chat is awaited before the next, so that bob himself is never behind. What the system holds for the deaf one comes first.
+    // Each chat is awaited before the next, so that bob himself is never behind. What the system holds for the deaf one
+    // comes first.
     let text = "x".repeat(60_000);
     let mut sent = 0;
     'told: loop {
@@ -51,6 +52,6 @@ async fn a_client_that_stops_reading_is_cut_off_and_the_others_miss_nothing() {
     }
     server.until_stat("/open_connections", 2).await;
     assert_eq!(server.stats().await["total_connections"], 2);
-    // His socket is gone as well: after what the system held for him there is an end.
+    // The socket is gone as well: after what the system held for it there is an end.
     guard(async { while let Some(Ok(_)) = deaf.next().await {} }).await;
 }

@@ -19,7 +19,8 @@ const QUEUE: usize = 256;
 /// How many bytes a message has. One who sends more is dropped.
 const LONGEST: Option<usize> = Some(65_536);
 
-/// Reads from the stream, and writes to the queue of the thread that writes to the stream. Where that is full, writing fails.
+/// Reads from the stream, and writes to the queue of the thread that writes to the stream. Where that is full, writing
+/// fails.
 #[derive(Clone)]
 struct Socket(Arc<TcpStream>, mpsc::SyncSender<Vec<u8>>);
 

@@ -145,7 +145,7 @@ fn one_who_does_not_read_is_dropped_and_delays_nobody() {
     let (mut ann, mut bob) = (server.join("/den/ann"), server.join("/den/bob"));
     let mut deaf = server.join("/den/deaf");
     let line = "x".repeat(60_000);
-    // Enough for the buffers of two kernels and for his queue.
+    // Enough for the buffers of two kernels and for the queue.
     for _ in 0..1_000 {
         ann.say(&line);
         assert_eq!(bob.hear().len(), line.len() + "ann: ".len());

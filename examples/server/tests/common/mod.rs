@@ -148,7 +148,8 @@ impl Client {
         }
     }
 
-    /// What came so far, pings aside: all up to a message to oneself, which the server sends after all that it sent before.
+    /// What came so far, pings aside: all up to a message to oneself, which the server sends after all that it sent
+    /// before.
     pub async fn so_far(&mut self, me: &str) -> Vec<Value> {
         static FENCES: AtomicU32 = AtomicU32::new(0);
         let fence = format!("fence {}", FENCES.fetch_add(1, Ordering::Relaxed));
