@@ -1,0 +1,187 @@
+//! Settings and steps from bytes, so that a fuzzer can lead both the manager and the model, and so that its corpus can
+//! be replayed without it.
+
+use lobbykeeper::{Cause, Config, Input};
+
+use super::pair::Pair;
+use super::settings::{KNOBS, settings};
+use super::step::{Act, But, Name, Said, Stamp, Step, Style, When, Where, Who};
+
+/// So many steps are enough to reach everything, and few enough to be fast.
+const MOST_STEPS: usize = 120;
+
+/// Runs what the bytes say. A text that starts with a brace is a log: the settings, then the inputs, a line each in
+/// their JSON form. Anything else is decoded by `Bytes`.
+pub(crate) fn run(data: &[u8]) -> Result<(), String> {
+    match std::str::from_utf8(data) {
+        Ok(log) if log.starts_with('{') => run_log(log),
+        _ => run_bytes(data),
+    }
+}
+
+/// A line that is no input is passed over, as long as reading it does not panic.
+fn run_log(log: &str) -> Result<(), String> {
+    let mut lines = log.lines();
+    let config: Config = lines
+        .next()
+        .and_then(|line| serde_json::from_str(line).ok())
+        .unwrap_or_default();
+    let Some(mut pair) = Pair::new(config) else {
+        return Ok(());
+    };
+    for line in lines.take(MOST_STEPS) {
+        if let Ok(input) = serde_json::from_str::<Input<'_>>(line) {
+            pair.feed(&input)?;
+        }
+    }
+    Ok(())
+}
+
+fn run_bytes(data: &[u8]) -> Result<(), String> {
+    let mut bytes = Bytes(data);
+    let mut knobs = [0; KNOBS];
+    knobs.fill_with(|| bytes.next());
+    let Some(mut pair) = Pair::new(settings(knobs)) else {
+        return Ok(());
+    };
+    for _ in 0..MOST_STEPS {
+        if bytes.0.is_empty() {
+            break;
+        }
+        let input = pair.input(&bytes.step());
+        pair.feed(&input)?;
+    }
+    Ok(())
+}
+
+/// Bytes that are used up one by one; zeros follow.
+struct Bytes<'a>(&'a [u8]);
+
+impl Bytes<'_> {
+    fn next(&mut self) -> u8 {
+        let Some((&first, rest)) = self.0.split_first() else {
+            return 0;
+        };
+        self.0 = rest;
+        first
+    }
+
+    fn word(&mut self) -> u64 {
+        u64::from_le_bytes(std::array::from_fn(|_| self.next()))
+    }
+
+    fn step(&mut self) -> Step {
+        Step {
+            when: self.when(),
+            act: self.act(),
+        }
+    }
+
+    /// The upper bits choose, the lower ones count.
+    fn when(&mut self) -> When {
+        let byte = self.next();
+        let count = u64::from(byte & 0x0f);
+        match byte >> 4 {
+            0..=4 => When::After(0),
+            5 => When::After(count),
+            6 => When::After(count * 1_000),
+            7 => When::After(count * 250_000_000),
+            8 => When::After(count * 5_000_000_000),
+            9 | 10 => When::Deadline,
+            11 => When::Before(count),
+            12 => When::Late(count),
+            13 => When::Late(count * 500_000_000),
+            14 => When::Back(count * 1_000_000_000),
+            _ if count == 15 => When::End(self.next().into()),
+            _ => When::After(self.word() >> (4 * count)),
+        }
+    }
+
+    fn who(&mut self) -> Who {
+        let byte = self.next();
+        match byte >> 5 {
+            0..=4 => Who::Open(byte & 0x1f),
+            5 | 6 => Who::Seen(byte & 0x1f),
+            _ if byte & 0x1f == 0x1f => Who::Bits(self.word()),
+            _ => Who::Bits((u64::from(byte & 3) << 32) | u64::from(byte & 0x1f)),
+        }
+    }
+
+    fn name(&mut self) -> Name {
+        Name(self.next())
+    }
+
+    fn place(&mut self) -> Where {
+        match self.next() % 4 {
+            0 | 1 => Where::Name(self.name()),
+            2 => Where::Id(self.next()),
+            _ => Where::Of(self.who()),
+        }
+    }
+
+    fn but(&mut self) -> But {
+        match self.next() % 4 {
+            0 => But::Nobody,
+            1 => But::Conn(self.who()),
+            2 => But::User(self.name()),
+            _ => But::UserOf(self.who()),
+        }
+    }
+
+    fn said(&mut self) -> Said {
+        let byte = self.next();
+        let style = match byte >> 6 {
+            0 | 1 => Style::Plain,
+            2 => Style::Odd,
+            _ => Style::Foreign,
+        };
+        match byte % 8 {
+            0 => Said::Text(byte / 8),
+            1 => Said::Binary(byte),
+            2 => Said::Ping(byte),
+            3 => Said::Pong(Stamp::Later(byte / 8), style),
+            4 => Said::Pong(Stamp::Earlier(byte / 8), style),
+            5 => Said::Pong(Stamp::Number(self.word()), style),
+            _ => Said::Pong(Stamp::Last, style),
+        }
+    }
+
+    fn timeout(&mut self) -> Option<u64> {
+        let byte = self.next();
+        match byte % 5 {
+            0 => None,
+            1 => Some(0),
+            2 => Some(u64::from(byte) * 1_000),
+            3 => Some(u64::from(byte) * 500_000_000),
+            _ => Some(self.word()),
+        }
+    }
+
+    fn act(&mut self) -> Act {
+        let byte = self.next();
+        let cause = [Cause::Peer, Cause::Error, Cause::SendFailed][usize::from(byte >> 5) % 3];
+        match byte % 20 {
+            0..=3 => Act::Connect(self.name(), self.name()),
+            4 | 5 => Act::Tick,
+            6..=8 => {
+                let who = self.who();
+                Act::Message(who, self.said())
+            }
+            9 => Act::Closed(self.who(), cause),
+            10 => Act::Kick(self.who()),
+            11 => Act::PingUser(self.name(), self.timeout()),
+            12 => Act::Broadcast(self.place(), self.but(), byte),
+            13 => Act::BroadcastAll(self.but(), byte),
+            14 => Act::SendTo(self.who(), byte),
+            15 => Act::SendToUser(self.name(), byte),
+            16 => Act::Join(self.who(), self.name()),
+            17 => {
+                let who = self.who();
+                Act::Switch(who, self.place(), self.name())
+            }
+            18 => Act::Leave(self.who(), self.place()),
+            _ if byte == 19 => Act::CloseAll,
+            _ => Act::Connect(self.name(), self.name()),
+        }
+    }
+}

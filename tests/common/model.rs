@@ -1,0 +1,305 @@
+//! What the manager should do, said as plainly as possible: vectors of owned strings, linear scans, everything counted
+//! anew whenever it is asked for. Made from the design and the public documentation; slow and obvious.
+
+use std::collections::BTreeSet;
+
+use lobbykeeper::{
+    Call, CloseFrame, Config, ConnId, Ending, Event, Eviction, Except, Input, LobbyId, LobbyRef, Payload, Request,
+};
+
+use super::model_clock::Clock;
+use super::model_health::Health;
+use super::told::{Answered, Told, Words};
+
+/// The expected manager.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    pub(super) config: Config,
+    pub(super) clock: Clock,
+    pub(super) conn_ids: Ids,
+    pub(super) lobby_ids: Ids,
+    /// All that have not ended, oldest first.
+    pub(super) conns: Vec<Conn>,
+    /// All with members.
+    pub(super) lobbies: Vec<Lobby>,
+    pub(super) counted: Counted,
+    /// A stale wave was announced and is not over.
+    pub(super) wave: bool,
+    /// The time stamp of the last ping.
+    pub(super) last_stamp: u64,
+    /// What the call under way has written.
+    pub(super) told: Vec<Told>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Conn {
+    pub(crate) id: ConnId,
+    pub(crate) user: String,
+    /// The names of its lobbies in the order of joining.
+    pub(crate) lobbies: Vec<String>,
+    pub(crate) phase: Phase,
+    pub(crate) health: Health,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Open,
+    Closing { replaced: bool },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Lobby {
+    pub(crate) id: LobbyId,
+    pub(crate) name: String,
+    /// In the order of joining.
+    pub(crate) members: Vec<ConnId>,
+    /// In the order of arrival.
+    pub(crate) users: Vec<String>,
+    pub(crate) revision: u64,
+}
+
+/// What cannot be counted anew.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counted {
+    pub(super) admissions: u64,
+    pub(super) invalid_name: u64,
+    pub(super) server_full: u64,
+    pub(super) lobby_full: u64,
+    pub(super) user_limit: u64,
+    pub(super) evicted_stale: u64,
+    pub(super) evicted_close_timeout: u64,
+    pub(super) evicted_replaced: u64,
+    pub(super) closes: u64,
+    pub(super) messages_in: u64,
+    pub(super) bytes_in: u64,
+    pub(super) messages_out: u64,
+    pub(super) bytes_out: u64,
+    pub(super) pings: u64,
+    pub(super) pongs: u64,
+    pub(super) missed_pings: u64,
+    pub(super) stale_ids: u64,
+}
+
+/// Which ids come next: an index that was freed last is used again first, with the next generation.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ids {
+    generations: Vec<u32>,
+    pub(super) free: Vec<u32>,
+}
+
+impl Ids {
+    pub(super) fn take(&mut self) -> u64 {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.generations.push(0);
+            u32::try_from(self.generations.len() - 1).unwrap()
+        });
+        let generation = &mut self.generations[index as usize];
+        *generation += 1;
+        (u64::from(*generation) << 32) | u64::from(index)
+    }
+}
+
+impl Model {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            config,
+            clock: Clock::default(),
+            conn_ids: Ids::default(),
+            lobby_ids: Ids::default(),
+            conns: Vec::new(),
+            lobbies: Vec::new(),
+            counted: Counted::default(),
+            wave: false,
+            last_stamp: 0,
+            told: Vec::new(),
+        }
+    }
+
+    /// What the manager must return and write for this input.
+    pub(crate) fn apply(&mut self, input: &Input<'_>) -> (Answered, Vec<Told>) {
+        self.wave = self.wave && self.too_many_are_silent();
+        self.read_clock(input.at.as_nanos());
+        let answered = match &input.call {
+            Call::Event(event) => match event {
+                Event::Connected(handshake) => Answered::Connected(self.connected(&handshake.lobby, &handshake.user)),
+                Event::Message { conn, frame } => Answered::Message(self.message(*conn, frame)),
+                Event::Closed { conn, cause } => Answered::Changed(self.closed(*conn, Ending::Closed(*cause))),
+                Event::Tick => {
+                    self.tick();
+                    Answered::Ticked
+                }
+                other => Answered::Unknown(format!("{other:?}")),
+            },
+            Call::Request(request) => self.request(request),
+        };
+        (answered, std::mem::take(&mut self.told))
+    }
+
+    fn request(&mut self, request: &Request<'_>) -> Answered {
+        match request {
+            Request::Broadcast { lobby, payload, except } => {
+                let members = self.lobby(lobby).map_or_else(Vec::new, |lobby| lobby.members.clone());
+                Answered::Addressed(self.send(members, except, payload))
+            }
+            Request::BroadcastAll { payload, except } => {
+                let mut all: Vec<ConnId> = self.open_conns().map(|conn| conn.id).collect();
+                all.sort_by_key(|conn| conn.index());
+                Answered::Addressed(self.send(all, except, payload))
+            }
+            Request::SendTo { conn, payload } => Answered::Addressed(self.send(vec![*conn], &Except::Nobody, payload)),
+            Request::SendToUser { user, payload } => {
+                Answered::Addressed(self.send(self.conns_of(user), &Except::Nobody, payload))
+            }
+            Request::PingUser { user, timeout } => Answered::Addressed(self.ping_user(user, *timeout)),
+            Request::Join { conn, lobby } => Answered::Entered(self.join(*conn, lobby)),
+            Request::SwitchLobby { conn, from, to } => Answered::Entered(self.switch_lobby(*conn, from, to)),
+            Request::Leave { conn, lobby } => Answered::Changed(self.leave(*conn, lobby)),
+            Request::Kick { conn, close } => Answered::Changed(self.kick(*conn, close)),
+            Request::CloseAll { close } => {
+                let mut all: Vec<ConnId> = self.open_conns().map(|conn| conn.id).collect();
+                all.sort_by_key(|conn| conn.index());
+                for &conn in &all {
+                    self.kick(conn, close);
+                }
+                Answered::Addressed(all.len())
+            }
+            other => Answered::Unknown(format!("{other:?}")),
+        }
+    }
+
+    // Looking things up.
+
+    pub(crate) fn open_conns(&self) -> impl Iterator<Item = &Conn> {
+        self.conns.iter().filter(|conn| conn.phase == Phase::Open)
+    }
+
+    pub(crate) fn open(&self, id: ConnId) -> Option<&Conn> {
+        self.open_conns().find(|conn| conn.id == id)
+    }
+
+    pub(super) fn open_mut(&mut self, id: ConnId) -> Option<&mut Conn> {
+        self.conns
+            .iter_mut()
+            .find(|conn| conn.id == id && conn.phase == Phase::Open)
+    }
+
+    /// A user's open connections, oldest first.
+    pub(crate) fn conns_of(&self, user: &str) -> Vec<ConnId> {
+        self.open_conns()
+            .filter(|conn| conn.user == user)
+            .map(|conn| conn.id)
+            .collect()
+    }
+
+    pub(crate) fn lobby(&self, which: &LobbyRef<'_>) -> Option<&Lobby> {
+        match which {
+            LobbyRef::Name(name) => self.lobbies.iter().find(|lobby| lobby.name == *name),
+            LobbyRef::Id(id) => self.lobbies.iter().find(|lobby| lobby.id == *id),
+            LobbyRef::Of(conn) => {
+                let first = self.open(*conn)?.lobbies.first()?;
+                self.lobbies.iter().find(|lobby| lobby.name == *first)
+            }
+        }
+    }
+
+    // Sending.
+
+    /// Sends to those of the candidates who are open and not left out.
+    fn send(&mut self, candidates: Vec<ConnId>, except: &Except<'_>, payload: &Payload) -> usize {
+        let absent = match except {
+            Except::Nobody => Vec::new(),
+            Except::Conn(conn) => vec![*conn],
+            Except::User(user) => self.conns_of(user),
+            Except::UserOf(conn) => self.open(*conn).map_or_else(Vec::new, |conn| self.conns_of(&conn.user)),
+        };
+        let to = candidates
+            .into_iter()
+            .filter(|&conn| self.open(conn).is_some() && !absent.contains(&conn));
+        self.write(to.collect(), payload.into())
+    }
+
+    /// Writes one message, unless there is nobody to get it.
+    pub(super) fn write(&mut self, to: Vec<ConnId>, payload: Words) -> usize {
+        let addressed = to.len();
+        let bytes = match &payload {
+            Words::Text(text) | Words::Ping(text) => text.len(),
+            Words::Binary(bytes) => bytes.len(),
+        };
+        self.counted.messages_out += addressed as u64;
+        self.counted.bytes_out += (addressed * bytes) as u64;
+        if addressed > 0 {
+            self.told.push(Told::Send { to, payload });
+        }
+        addressed
+    }
+
+    // Going.
+
+    fn kick(&mut self, conn: ConnId, close: &CloseFrame) -> bool {
+        let open = self.open(conn).is_some();
+        if open {
+            self.begin_close(conn, close, false);
+        }
+        open
+    }
+
+    pub(super) fn begin_close(&mut self, id: ConnId, close: &CloseFrame, replaced: bool) {
+        self.told.push(Told::Close {
+            conn: id,
+            code: close.code(),
+            reason: close.reason().into(),
+        });
+        self.counted.closes += 1;
+        self.withdraw(id);
+        let until = self.clock.after(self.config.close_timeout);
+        let conn = self.open_mut(id).unwrap();
+        conn.phase = Phase::Closing { replaced };
+        conn.health.check_only_at(until);
+    }
+
+    /// Takes an open connection out of everything but the count of connections.
+    fn withdraw(&mut self, id: ConnId) {
+        let conn = self.open_mut(id).unwrap();
+        if conn.health.asked.take().is_some() {
+            self.told.push(Told::PingTimedOut { conn: id });
+        }
+        for lobby in self.open(id).unwrap().lobbies.clone() {
+            self.quit(id, &lobby);
+        }
+    }
+
+    pub(super) fn evict(&mut self, id: ConnId, cause: Eviction) {
+        self.told.push(Told::Evict { conn: id, cause });
+        match cause {
+            Eviction::Stale => self.counted.evicted_stale += 1,
+            Eviction::CloseTimeout => self.counted.evicted_close_timeout += 1,
+            _ => self.counted.evicted_replaced += 1,
+        }
+        self.closed(id, Ending::Evicted(cause));
+    }
+
+    fn closed(&mut self, id: ConnId, ending: Ending) -> bool {
+        if !self.conns.iter().any(|conn| conn.id == id) {
+            self.counted.stale_ids += 1;
+            return false;
+        }
+        if self.open(id).is_some() {
+            self.withdraw(id);
+        }
+        let position = self.conns.iter().position(|conn| conn.id == id).unwrap();
+        let conn = self.conns.remove(position);
+        self.told.push(Told::Ended {
+            conn: id,
+            user: conn.user,
+            ending,
+        });
+        self.conn_ids.free.push(id.index());
+        true
+    }
+
+    /// How many users have an open connection.
+    pub(crate) fn users(&self) -> usize {
+        let users: BTreeSet<&str> = self.open_conns().map(|conn| conn.user.as_str()).collect();
+        users.len()
+    }
+}

@@ -1,0 +1,67 @@
+//! The model's two clocks: the driver's, and active time, which is the driver's less all pauses.
+
+use std::time::Duration;
+
+use lobbykeeper::Time;
+
+use super::model::Model;
+use super::told::Told;
+
+/// The last instant of active time. What would be due later is never due.
+pub(crate) const LAST: u128 = u64::MAX as u128 - 1;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clock {
+    /// The latest time that a call has named, in nanoseconds.
+    pub(crate) last: u64,
+    pub(crate) suspended: u64,
+    pub(crate) pauses: u64,
+    pub(crate) steps_back: u64,
+}
+
+impl Clock {
+    pub(crate) fn active(&self) -> u128 {
+        u128::from(self.last - self.suspended).min(LAST)
+    }
+
+    pub(crate) fn after(&self, patience: Duration) -> u128 {
+        self.active() + nanos(patience)
+    }
+}
+
+/// A duration in nanoseconds, 584 years at most.
+pub(crate) fn nanos(duration: Duration) -> u128 {
+    duration.as_nanos().min(u128::from(u64::MAX))
+}
+
+impl Model {
+    /// A clock that steps back is clamped. What is later than the earliest check time by more than the tolerance was
+    /// a pause: it is not lived through.
+    pub(super) fn read_clock(&mut self, now: u64) {
+        if now < self.clock.last {
+            self.clock.steps_back += 1;
+        }
+        self.clock.last = self.clock.last.max(now);
+        let (Some(due), Some(tolerance)) = (self.earliest_check(), self.config.pause_tolerance) else {
+            return;
+        };
+        let overslept = self.clock.active().saturating_sub(due);
+        if overslept > nanos(tolerance) {
+            let by = u64::try_from(overslept).unwrap();
+            self.clock.suspended += by;
+            self.clock.pauses += 1;
+            self.told.push(Told::Paused {
+                by: Duration::from_nanos(by),
+            });
+        }
+    }
+
+    fn earliest_check(&self) -> Option<u128> {
+        self.conns.iter().filter_map(|conn| conn.health.check).min()
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        let time = self.earliest_check()? + u128::from(self.clock.suspended);
+        u64::try_from(time).ok().map(Time::from_nanos)
+    }
+}

@@ -1,0 +1,78 @@
+//! Small settings, under which everything happens soon.
+
+use std::time::Duration;
+
+use lobbykeeper::{Answers, Config, PingFormat, Retry, UserOverflow};
+
+/// How many numbers `settings` reads.
+pub(crate) const KNOBS: usize = 14;
+
+/// The settings that these numbers choose; all zeros choose the defaults. Few of them are none.
+pub(crate) fn settings(knobs: [u8; KNOBS]) -> Config {
+    let [
+        server,
+        lobby,
+        user,
+        overflow,
+        lobbies,
+        name,
+        interval,
+        timeout,
+        missed,
+        format,
+        floor,
+        close,
+        tolerance,
+        other,
+    ] = knobs;
+    let default = Config::default();
+    let secs = Duration::from_secs;
+    let limit = |number| {
+        let few = [None, None, None, Some(2), Some(2), Some(3), Some(1), Some(1)];
+        // A limit that refuses all leaves nothing to be seen, so it is rare.
+        if number == u8::MAX { Some(0) } else { pick(number, few) }
+    };
+    let ping_interval = pick(
+        interval,
+        [Some(secs(20)), Some(secs(10)), None, Some(Duration::from_micros(3))],
+    );
+    let ping_timeout = pick(
+        timeout,
+        [
+            secs(10),
+            secs(3),
+            Duration::from_millis(1_500),
+            Duration::from_micros(2),
+        ],
+    );
+    let mut answers = Answers::default();
+    if other & 2 != 0 {
+        answers.user_limit.retry = Retry::Now;
+        answers.lobby_full.retry = Retry::Now;
+        answers.invalid_name.retry = Retry::After(Duration::from_nanos(1_999_999));
+    }
+    Config {
+        max_connections: limit(server).map(|max| max * 3),
+        max_connections_per_lobby: limit(lobby),
+        max_connections_per_user: limit(user),
+        user_overflow: pick(overflow, [UserOverflow::Reject, UserOverflow::ReplaceOldest]),
+        max_lobbies_per_connection: pick(lobbies, [Some(1), Some(2), Some(3), None]),
+        max_name_bytes: pick(name, [128, 3, 4, 20]),
+        ping_interval,
+        ping_timeout: ping_timeout.min(ping_interval.unwrap_or(ping_timeout)),
+        max_missed: 1 + (missed % 3 + 1) % 3,
+        ping_format: pick(format, [PingFormat::Json, PingFormat::WebSocket]),
+        ping_user_timeout: pick(other / 4, [secs(2), secs(15), Duration::from_nanos(1)]),
+        stale_wave_floor: pick(floor, [Some(20), Some(0), None, Some(1), Some(2)]),
+        close_timeout: pick(close, [secs(5), secs(60), Duration::from_nanos(1)]),
+        pause_tolerance: pick(tolerance, [Some(secs(1)), None, Some(Duration::ZERO), Some(secs(8))]),
+        answers,
+        seed: u64::from(other & 1),
+        ..default
+    }
+}
+
+fn pick<T, const N: usize>(number: u8, choices: [T; N]) -> T {
+    let index = usize::from(number) % N;
+    choices.into_iter().nth(index).unwrap()
+}

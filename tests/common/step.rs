@@ -1,0 +1,350 @@
+//! Inputs as they are drawn: they name "the second open connection" or "the deadline", so that a shorter sequence of
+//! them still means something.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use lobbykeeper::{
+    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, LobbyId, LobbyRef, Payload, PingFormat,
+    Request, Time,
+};
+
+use super::model::Model;
+use super::view::Watched;
+
+/// One input, before it is known what there is.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) when: When,
+    pub(crate) act: Act,
+}
+
+/// Many of them; a failure shows a line each.
+#[derive(Clone)]
+pub(crate) struct Steps(pub(crate) Vec<Step>);
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|step| write!(f, "\n    {step:?}"))
+    }
+}
+
+/// On the driver's clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum When {
+    /// So many nanoseconds after the last call.
+    After(u64),
+    /// At the next deadline.
+    Deadline,
+    /// So many nanoseconds before the next deadline.
+    Before(u64),
+    /// So many nanoseconds after the next deadline.
+    Late(u64),
+    /// So many nanoseconds before the last call.
+    Back(u64),
+    /// At the end of time, less so many nanoseconds.
+    End(u64),
+}
+
+/// A connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Who {
+    /// Of the open ones, counted round and round.
+    Open(u8),
+    /// Of all that were seen lately, those included that are closing or gone.
+    Seen(u8),
+    /// The one with this word.
+    Bits(u64),
+}
+
+/// A lobby or a user, by its place in a short list, so that names often meet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name(pub(crate) u8);
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Where {
+    Name(Name),
+    /// Of the lobbies that were seen lately.
+    Id(u8),
+    Of(Who),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum But {
+    Nobody,
+    Conn(Who),
+    User(Name),
+    UserOf(Who),
+}
+
+/// A message from a client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Said {
+    /// One of a list of texts.
+    Text(u8),
+    Binary(u8),
+    Ping(u8),
+    Pong(Stamp, Style),
+}
+
+/// What a pong echoes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stamp {
+    /// The last ping's time stamp, whether it was answered or not.
+    Last,
+    /// So much more than that.
+    Later(u8),
+    /// So much less than that.
+    Earlier(u8),
+    /// Anything.
+    Number(u64),
+}
+
+/// How a pong is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Style {
+    /// As the ping asks for it.
+    Plain,
+    /// With white space, another order of keys and keys that nobody asked for; in a frame with a leading zero.
+    Odd,
+    /// As the other ping format would ask for it.
+    Foreign,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    Connect(Name, Name),
+    Message(Who, Said),
+    Closed(Who, Cause),
+    Tick,
+    Broadcast(Where, But, u8),
+    BroadcastAll(But, u8),
+    SendTo(Who, u8),
+    SendToUser(Name, u8),
+    /// With a time-out in nanoseconds.
+    PingUser(Name, Option<u64>),
+    Join(Who, Name),
+    Switch(Who, Where, Name),
+    Leave(Who, Where),
+    Kick(Who),
+    CloseAll,
+}
+
+const LOBBIES: [&str; 8] = [
+    "den",
+    "den",
+    "den",
+    "hall",
+    "hall",
+    "pit",
+    "",
+    "a lobby with a name that is too long",
+];
+const USERS: [&str; 8] = [
+    "ann",
+    "ann",
+    "bob",
+    "bob",
+    "cat",
+    "dän",
+    "",
+    "a user with a name that is much too long",
+];
+const TEXTS: [&str; 9] = [
+    "hello",
+    "",
+    r#"{"type":"chat","text":"health_pong"}"#,
+    r#"{"type":"health_pong"}"#,
+    r#"{"type":"health_pong","timestamp":"#,
+    r#"{"type":"health_pong","timestamp":"1"}"#,
+    r#"["health_pong",1]"#,
+    r#"{"type":"no_health_pong","timestamp":1}"#,
+    "äöü \u{1f980}",
+];
+
+fn pick<'a>(names: &[&'a str], number: u8) -> &'a str {
+    names[usize::from(number) % names.len()]
+}
+
+impl Name {
+    fn lobby(self) -> Cow<'static, str> {
+        pick(&LOBBIES, self.0).into()
+    }
+
+    fn user(self) -> Cow<'static, str> {
+        pick(&USERS, self.0).into()
+    }
+}
+
+impl Step {
+    /// What this step is in the situation that the model is in.
+    pub(crate) fn input(&self, model: &Model, watched: &Watched) -> Input<'static> {
+        Input {
+            at: Time::from_nanos(self.when.nanos(model)),
+            call: self.act.call(&Situation { model, watched }),
+        }
+    }
+}
+
+impl When {
+    fn nanos(self, model: &Model) -> u64 {
+        let last = model.clock.last;
+        let deadline = model.next_deadline().map_or(last, Time::as_nanos);
+        match self {
+            Self::After(nanos) => last.saturating_add(nanos),
+            Self::Deadline => deadline,
+            Self::Before(nanos) => deadline.saturating_sub(nanos).max(last),
+            Self::Late(nanos) => deadline.saturating_add(nanos),
+            Self::Back(nanos) => last.saturating_sub(nanos),
+            Self::End(nanos) => u64::MAX - nanos,
+        }
+    }
+}
+
+struct Situation<'a> {
+    model: &'a Model,
+    watched: &'a Watched,
+}
+
+impl Situation<'_> {
+    fn conn(&self, who: Who) -> ConnId {
+        let around = |conns: &[ConnId], number: u8| conns.get(usize::from(number) % conns.len().max(1)).copied();
+        let open: Vec<_> = self.model.open_conns().map(|conn| conn.id).collect();
+        let found = match who {
+            Who::Open(number) => around(&open, number),
+            Who::Seen(number) => around(&self.watched.conns, number),
+            Who::Bits(bits) => ConnId::from_bits(bits),
+        };
+        found.unwrap_or_else(|| ConnId::from_bits(1 << 32).unwrap())
+    }
+
+    fn lobby(&self, place: Where) -> LobbyRef<'static> {
+        match place {
+            Where::Name(name) => LobbyRef::Name(name.lobby()),
+            Where::Id(number) => {
+                let seen = &self.watched.lobbies;
+                let id = seen.get(usize::from(number) % seen.len().max(1)).copied();
+                id.unwrap_or_else(|| LobbyId::from_bits(1 << 32).unwrap()).into()
+            }
+            Where::Of(who) => self.conn(who).into(),
+        }
+    }
+
+    fn except(&self, but: But) -> Except<'static> {
+        match but {
+            But::Nobody => Except::Nobody,
+            But::Conn(who) => Except::Conn(self.conn(who)),
+            But::User(name) => Except::User(name.user()),
+            But::UserOf(who) => Except::UserOf(self.conn(who)),
+        }
+    }
+
+    fn frame(&self, conn: ConnId, said: Said) -> Frame<'static> {
+        let data = |number: u8| Cow::Owned(vec![number; usize::from(number % 5)]);
+        match said {
+            Said::Text(number) => Frame::Text(pick(&TEXTS, number).into()),
+            Said::Binary(number) => Frame::Binary(data(number)),
+            Said::Ping(number) => Frame::Ping(data(number)),
+            Said::Pong(stamp, style) => {
+                let last = self.model.open(conn).and_then(|conn| conn.health.ping);
+                let last = last.map_or(1, |ping| ping.stamp);
+                let stamp = match stamp {
+                    Stamp::Last => last,
+                    Stamp::Later(more) => last + u64::from(more),
+                    Stamp::Earlier(less) => last.saturating_sub(less.into()),
+                    Stamp::Number(number) => number,
+                };
+                pong(self.model.config.ping_format, stamp, style)
+            }
+        }
+    }
+}
+
+fn pong(format: PingFormat, stamp: u64, style: Style) -> Frame<'static> {
+    let json = match (format, style) {
+        (PingFormat::Json, Style::Foreign) | (PingFormat::WebSocket, Style::Plain | Style::Odd) => false,
+        (PingFormat::WebSocket, Style::Foreign) | (PingFormat::Json, Style::Plain | Style::Odd) => true,
+    };
+    match (json, style) {
+        (true, Style::Odd) => {
+            Frame::Text(format!("\n{{ \"timestamp\" :{stamp},\t\"x\":[{{}}], \"type\": \"health_pong\" }} ").into())
+        }
+        (true, _) => Frame::Text(format!(r#"{{"type":"health_pong","timestamp":{stamp}}}"#).into()),
+        (false, Style::Odd) => Frame::Pong(format!("0{stamp}").into_bytes().into()),
+        (false, _) => Frame::Pong(stamp.to_string().into_bytes().into()),
+    }
+}
+
+fn payload(number: u8) -> Payload {
+    if number % 4 == 3 {
+        Payload::binary(vec![number; usize::from(number % 7)])
+    } else {
+        Payload::text(pick(&TEXTS, number))
+    }
+}
+
+fn close(code: u16, reason: &'static str) -> CloseFrame {
+    CloseFrame::new(code, reason).unwrap()
+}
+
+impl Act {
+    fn call(self, here: &Situation<'_>) -> Call<'static> {
+        Call::Request(match self {
+            Self::Connect(lobby, user) => {
+                return Call::Event(Event::Connected(Handshake::new(lobby.lobby(), user.user())));
+            }
+            Self::Message(who, said) => {
+                let conn = here.conn(who);
+                let frame = here.frame(conn, said);
+                return Call::Event(Event::Message { conn, frame });
+            }
+            Self::Closed(who, cause) => {
+                let conn = here.conn(who);
+                return Call::Event(Event::Closed { conn, cause });
+            }
+            Self::Tick => return Call::Event(Event::Tick),
+            Self::Broadcast(place, but, number) => Request::Broadcast {
+                lobby: here.lobby(place),
+                payload: payload(number),
+                except: here.except(but),
+            },
+            Self::BroadcastAll(but, number) => Request::BroadcastAll {
+                payload: payload(number),
+                except: here.except(but),
+            },
+            Self::SendTo(who, number) => Request::SendTo {
+                conn: here.conn(who),
+                payload: payload(number),
+            },
+            Self::SendToUser(name, number) => Request::SendToUser {
+                user: name.user(),
+                payload: payload(number),
+            },
+            Self::PingUser(name, timeout) => Request::PingUser {
+                user: name.user(),
+                timeout: timeout.map(Duration::from_nanos),
+            },
+            Self::Join(who, lobby) => Request::Join {
+                conn: here.conn(who),
+                lobby: lobby.lobby(),
+            },
+            Self::Switch(who, from, to) => Request::SwitchLobby {
+                conn: here.conn(who),
+                from: here.lobby(from),
+                to: to.lobby(),
+            },
+            Self::Leave(who, lobby) => Request::Leave {
+                conn: here.conn(who),
+                lobby: here.lobby(lobby),
+            },
+            Self::Kick(who) => Request::Kick {
+                conn: here.conn(who),
+                close: close(4000, "kicked"),
+            },
+            Self::CloseAll => Request::CloseAll {
+                close: close(1001, "shutdown"),
+            },
+        })
+    }
+}

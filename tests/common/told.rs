@@ -1,0 +1,232 @@
+//! Outputs and replies as owned values, so that the model can make them and a failure shows them side by side.
+
+use std::time::Duration;
+
+use lobbykeeper::{
+    Command, ConnId, Ending, Eviction, Inbound, JoinError, LobbyId, Notice, Outbox, Output, Payload, Refusal,
+    RefusalRule, Reply, Retry,
+};
+
+/// A payload; the model cannot make a `Payload::Ping`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Words {
+    /// A text message.
+    Text(String),
+    /// A binary message.
+    Binary(Vec<u8>),
+    /// A ping frame.
+    Ping(String),
+}
+
+impl From<&Payload> for Words {
+    fn from(payload: &Payload) -> Self {
+        match payload {
+            Payload::Text(text) => Self::Text(text.as_str().into()),
+            Payload::Binary(bytes) => Self::Binary(bytes.to_vec()),
+            Payload::Ping(data) => Self::Ping(String::from_utf8_lossy(data.as_bytes()).into()),
+        }
+    }
+}
+
+/// One output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Send {
+        to: Vec<ConnId>,
+        payload: Words,
+    },
+    Close {
+        conn: ConnId,
+        code: u16,
+        reason: String,
+    },
+    Evict {
+        conn: ConnId,
+        cause: Eviction,
+    },
+    LobbyOpened {
+        lobby: LobbyId,
+        name: String,
+    },
+    LobbyClosed {
+        lobby: LobbyId,
+        name: String,
+    },
+    Joined {
+        lobby: LobbyId,
+        name: String,
+        user: String,
+        revision: u64,
+    },
+    Left {
+        lobby: LobbyId,
+        name: String,
+        user: String,
+        revision: u64,
+    },
+    Ended {
+        conn: ConnId,
+        user: String,
+        ending: Ending,
+    },
+    Pong {
+        conn: ConnId,
+        rtt: Duration,
+        requested: bool,
+    },
+    PingTimedOut {
+        conn: ConnId,
+    },
+    Paused {
+        by: Duration,
+    },
+    StaleWave {
+        missed: u32,
+        open: u32,
+    },
+    /// A notice that the model has not heard of.
+    Unknown(String),
+}
+
+/// Everything in an outbox.
+pub(crate) fn told(out: &Outbox) -> Vec<Told> {
+    out.iter().map(Told::from).collect()
+}
+
+impl From<Output<'_>> for Told {
+    fn from(output: Output<'_>) -> Self {
+        match output {
+            Output::Command(Command::Send { to, payload }) => Self::Send {
+                to: to.to_vec(),
+                payload: payload.into(),
+            },
+            Output::Command(Command::Close { conn, code, reason, .. }) => Self::Close {
+                conn,
+                code,
+                reason: reason.into(),
+            },
+            Output::Command(Command::Evict { conn, cause, .. }) => Self::Evict { conn, cause },
+            Output::Notice(notice) => notice.into(),
+        }
+    }
+}
+
+impl From<Notice<'_>> for Told {
+    fn from(notice: Notice<'_>) -> Self {
+        match notice {
+            Notice::LobbyOpened { lobby, lobby_name } => Self::LobbyOpened {
+                lobby,
+                name: lobby_name.into(),
+            },
+            Notice::LobbyClosed { lobby, lobby_name } => Self::LobbyClosed {
+                lobby,
+                name: lobby_name.into(),
+            },
+            Notice::Joined {
+                lobby,
+                lobby_name,
+                user,
+                revision,
+            } => Self::Joined {
+                lobby,
+                name: lobby_name.into(),
+                user: user.into(),
+                revision,
+            },
+            Notice::Left {
+                lobby,
+                lobby_name,
+                user,
+                revision,
+            } => Self::Left {
+                lobby,
+                name: lobby_name.into(),
+                user: user.into(),
+                revision,
+            },
+            Notice::Ended { conn, user, ending } => Self::Ended {
+                conn,
+                user: user.into(),
+                ending,
+            },
+            Notice::Pong { conn, rtt, requested } => Self::Pong { conn, rtt, requested },
+            Notice::PingTimedOut { conn } => Self::PingTimedOut { conn },
+            Notice::Paused { by } => Self::Paused { by },
+            Notice::StaleWave { missed, open } => Self::StaleWave { missed, open },
+            other => Self::Unknown(other.to_string()),
+        }
+    }
+}
+
+/// What a call returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    Connected(Result<ConnId, TurnedAway>),
+    Message(Inbound),
+    Ticked,
+    Changed(bool),
+    Addressed(usize),
+    Entered(Result<LobbyId, NotEntered>),
+    /// A reply that the model has not heard of.
+    Unknown(String),
+}
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TurnedAway {
+    pub(crate) rule: RefusalRule,
+    pub(crate) code: u16,
+    pub(crate) reason: String,
+    pub(crate) retry: Retry,
+    /// The reason in the close frame, with its advice.
+    pub(crate) on_the_wire: String,
+}
+
+/// A lobby that could not be entered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NotEntered {
+    UnknownConnection,
+    NotMember,
+    TooManyLobbies,
+    Refused(TurnedAway),
+    /// An error that the model has not heard of.
+    Unknown(String),
+}
+
+impl From<&Refusal> for TurnedAway {
+    fn from(refusal: &Refusal) -> Self {
+        Self {
+            rule: refusal.rule(),
+            code: refusal.code(),
+            reason: refusal.reason().into(),
+            retry: refusal.retry(),
+            on_the_wire: refusal.close_frame().reason().into(),
+        }
+    }
+}
+
+impl From<&JoinError> for NotEntered {
+    fn from(error: &JoinError) -> Self {
+        match error {
+            JoinError::UnknownConnection => Self::UnknownConnection,
+            JoinError::NotMember => Self::NotMember,
+            JoinError::TooManyLobbies => Self::TooManyLobbies,
+            JoinError::Refused(refusal) => Self::Refused(refusal.into()),
+            other => Self::Unknown(other.to_string()),
+        }
+    }
+}
+
+impl From<&Reply> for Answered {
+    fn from(reply: &Reply) -> Self {
+        match reply {
+            Reply::Connected(result) => Self::Connected(result.as_ref().map(|&conn| conn).map_err(Into::into)),
+            Reply::Message(inbound) => Self::Message(*inbound),
+            Reply::Ticked => Self::Ticked,
+            Reply::Changed(changed) => Self::Changed(*changed),
+            Reply::Addressed(addressed) => Self::Addressed(*addressed),
+            Reply::Entered(result) => Self::Entered(result.as_ref().map(|&lobby| lobby).map_err(Into::into)),
+            other => Self::Unknown(format!("{other:?}")),
+        }
+    }
+}

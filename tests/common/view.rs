@@ -1,0 +1,268 @@
+//! Everything that can be asked about a manager, as one value: what the manager says, and what the model says.
+
+use std::fmt::{Debug, Write as _};
+
+use lobbykeeper::{Config, ConnId, LobbyId, LobbyRef, Manager, Time};
+use serde_json::{Value, json};
+
+use super::model::{Model, Phase};
+use super::model_clock::nanos;
+use super::told::TurnedAway;
+
+/// Whom and what to ask about.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watched {
+    pub(crate) conns: Vec<ConnId>,
+    pub(crate) lobbies: Vec<LobbyId>,
+    pub(crate) lobby_names: Vec<String>,
+    pub(crate) user_names: Vec<String>,
+}
+
+/// So many are watched, the latest.
+const MOST: usize = 12;
+
+impl Watched {
+    pub(crate) fn conn(&mut self, conn: ConnId) {
+        add(&mut self.conns, &conn);
+    }
+
+    pub(crate) fn lobby(&mut self, lobby: LobbyId) {
+        add(&mut self.lobbies, &lobby);
+    }
+
+    pub(crate) fn lobby_name(&mut self, name: &str) {
+        add(&mut self.lobby_names, name);
+    }
+
+    pub(crate) fn user_name(&mut self, name: &str) {
+        add(&mut self.user_names, name);
+    }
+}
+
+fn add<T: PartialEq + ?Sized + ToOwned<Owned: std::borrow::Borrow<T>>>(list: &mut Vec<T::Owned>, item: &T) {
+    use std::borrow::Borrow as _;
+
+    if !list.iter().any(|known| known.borrow() == item) {
+        if list.len() >= MOST {
+            list.remove(0);
+        }
+        list.push(item.to_owned());
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct View {
+    pub(crate) next_deadline: Option<Time>,
+    pub(crate) stats: Value,
+    pub(crate) lobbies: Vec<LobbyId>,
+    conns: Vec<ConnView>,
+    lobby_ids: Vec<(LobbyId, Option<String>, LobbyView)>,
+    lobby_names: Vec<(String, Option<LobbyId>, Vec<ConnId>)>,
+    users: Vec<(String, bool, Vec<ConnId>)>,
+    can_accept: Vec<(String, String, Result<(), TurnedAway>)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct ConnView {
+    conn: ConnId,
+    is_open: bool,
+    user: Option<String>,
+    lobbies: Vec<LobbyId>,
+    /// Last, smallest, smoothed, in microseconds.
+    latency: Option<(u128, u128, u128)>,
+    /// Of its first lobby.
+    companions: Vec<ConnId>,
+}
+
+/// What is known of the lobby that a `LobbyRef` leads to.
+#[derive(Clone, Debug, PartialEq)]
+struct LobbyView {
+    connections: Vec<ConnId>,
+    /// With their revision.
+    users: Option<(Vec<String>, u64)>,
+}
+
+impl View {
+    /// What the manager says.
+    pub(crate) fn of(manager: &Manager, watched: &Watched) -> Self {
+        let lobby = |which: LobbyRef<'_>| LobbyView {
+            connections: manager.lobby_connections(which.clone()).collect(),
+            users: manager
+                .lobby_users(which)
+                .map(|users| (users.iter().map(String::from).collect(), users.revision())),
+        };
+        let conn = |&conn: &ConnId| ConnView {
+            conn,
+            is_open: manager.is_open(conn),
+            user: manager.user_of(conn).map(String::from),
+            lobbies: manager.lobbies_of(conn).collect(),
+            latency: manager.latency(conn).map(|latency| {
+                let micros = [latency.last, latency.min, latency.smoothed].map(|time| time.as_micros());
+                (micros[0], micros[1], micros[2])
+            }),
+            companions: manager.lobby_connections(conn).collect(),
+        };
+        Self {
+            next_deadline: manager.next_deadline(),
+            stats: serde_json::to_value(manager.stats()).unwrap(),
+            lobbies: manager.lobbies().collect(),
+            conns: watched.conns.iter().map(conn).collect(),
+            lobby_ids: (watched.lobbies.iter())
+                .map(|&id| (id, manager.lobby_name(id).map(String::from), lobby(id.into())))
+                .collect(),
+            lobby_names: (watched.lobby_names.iter())
+                .map(|name| {
+                    (
+                        name.clone(),
+                        manager.lobby_id(name),
+                        manager.lobby_connections(&**name).collect(),
+                    )
+                })
+                .collect(),
+            users: (watched.user_names.iter())
+                .map(|name| {
+                    let conns = manager.user_connections(name).collect();
+                    (name.clone(), manager.is_user_connected(name), conns)
+                })
+                .collect(),
+            can_accept: pairs(watched)
+                .map(|(lobby, user)| {
+                    let answer = manager.can_accept(lobby, user);
+                    (lobby.clone(), user.clone(), answer.map_err(|refusal| (&refusal).into()))
+                })
+                .collect(),
+        }
+    }
+
+    /// What the model says.
+    pub(crate) fn expected(model: &Model, watched: &Watched) -> Self {
+        let members = |which: &LobbyRef<'_>| model.lobby(which).map_or_else(Vec::new, |lobby| lobby.members.clone());
+        let lobby = |which: &LobbyRef<'_>| LobbyView {
+            connections: members(which),
+            users: model.lobby(which).map(|lobby| (lobby.users.clone(), lobby.revision)),
+        };
+        let id_of = |name: &str| model.lobby(&name.into()).map(|lobby| lobby.id);
+        let conn = |&conn: &ConnId| {
+            let open = model.open(conn);
+            ConnView {
+                conn,
+                is_open: open.is_some(),
+                user: open.map(|open| open.user.clone()),
+                lobbies: open.map_or_else(Vec::new, |open| {
+                    open.lobbies.iter().map(|name| id_of(name).unwrap()).collect()
+                }),
+                latency: open
+                    .and_then(|open| open.health.latency())
+                    .map(|(last, min, smoothed)| (last.into(), min.into(), smoothed.into())),
+                companions: members(&conn.into()),
+            }
+        };
+        let mut lobbies: Vec<_> = model.lobbies.iter().map(|lobby| lobby.id).collect();
+        lobbies.sort_by_key(|lobby| lobby.index());
+        Self {
+            next_deadline: model.next_deadline(),
+            stats: expected_stats(model),
+            lobbies,
+            conns: watched.conns.iter().map(conn).collect(),
+            lobby_ids: (watched.lobbies.iter())
+                .map(|&id| {
+                    let name = model.lobby(&id.into()).map(|lobby| lobby.name.clone());
+                    (id, name, lobby(&id.into()))
+                })
+                .collect(),
+            lobby_names: (watched.lobby_names.iter())
+                .map(|name| (name.clone(), id_of(name), members(&(&**name).into())))
+                .collect(),
+            users: (watched.user_names.iter())
+                .map(|name| {
+                    let conns = model.conns_of(name);
+                    (name.clone(), !conns.is_empty(), conns)
+                })
+                .collect(),
+            can_accept: pairs(watched)
+                .map(|(lobby, user)| {
+                    let answer = model.admission(lobby, user);
+                    let answer = answer.map(drop).map_err(|rule| model.refusal(rule));
+                    (lobby.clone(), user.clone(), answer)
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Who might connect where.
+fn pairs(watched: &Watched) -> impl Iterator<Item = (&String, &String)> {
+    let lobbies = watched.lobby_names.iter().rev().take(3);
+    lobbies.flat_map(|lobby| watched.user_names.iter().rev().take(4).map(move |user| (lobby, user)))
+}
+
+fn expected_stats(model: &Model) -> Value {
+    let count = |wanted: fn(&Phase) -> bool| model.conns.iter().filter(|conn| wanted(&conn.phase)).count();
+    let total = count(|phase| *phase != Phase::Closing { replaced: true });
+    let Config { max_connections, .. } = model.config;
+    let percent = max_connections.map(|max| {
+        let tenths = if max == 0 { 1_000 } else { total * 1_000 / max as usize };
+        f64::from(u32::try_from(tenths).unwrap()) / 10.0
+    });
+    let counted = &model.counted;
+    json!({
+        "total_connections": total,
+        "max_connections": max_connections,
+        "capacity_percent": percent,
+        "active_lobbies": model.lobbies.len(),
+        "open_connections": count(|phase| *phase == Phase::Open),
+        "closing_connections": count(|phase| *phase != Phase::Open),
+        "users": model.users(),
+        "admissions": counted.admissions,
+        "refusals": {
+            "invalid_name": counted.invalid_name,
+            "server_full": counted.server_full,
+            "lobby_full": counted.lobby_full,
+            "user_limit": counted.user_limit,
+        },
+        "evictions": {
+            "stale": counted.evicted_stale,
+            "close_timeout": counted.evicted_close_timeout,
+            "replaced": counted.evicted_replaced,
+        },
+        "closes": counted.closes,
+        "messages_in": counted.messages_in,
+        "bytes_in": counted.bytes_in,
+        "messages_out": counted.messages_out,
+        "bytes_out": counted.bytes_out,
+        "pings": counted.pings,
+        "pongs": counted.pongs,
+        "missed_pings": counted.missed_pings,
+        "stale_ids": counted.stale_ids,
+        "clock_steps_back": model.clock.steps_back,
+        "pauses": model.clock.pauses,
+        "suspended": u64::try_from(nanos(std::time::Duration::from_nanos(model.clock.suspended))).unwrap(),
+    })
+}
+
+/// The lines that differ between two values, if they are not equal.
+pub(crate) fn difference<T: Debug + PartialEq>(what: &str, found: &T, expected: &T) -> Result<(), String> {
+    if found == expected {
+        return Ok(());
+    }
+    let (found, expected) = (format!("{found:#?}"), format!("{expected:#?}"));
+    let (found, expected): (Vec<_>, Vec<_>) = (found.lines().collect(), expected.lines().collect());
+    let alike = found
+        .iter()
+        .zip(&expected)
+        .take_while(|(found, expected)| found == expected);
+    let start = alike.count();
+    let tail = (found[start..].iter().rev()).zip(expected[start..].iter().rev());
+    let tail = tail.take_while(|(found, expected)| found == expected).count();
+    let mut text = format!("{what} differ\n");
+    for line in &found[start.saturating_sub(12)..start] {
+        _ = writeln!(text, "    {line}");
+    }
+    for line in &found[start..found.len() - tail] {
+        _ = writeln!(text, "  - {line}   <- the manager");
+    }
+    for line in &expected[start..expected.len() - tail] {
+        _ = writeln!(text, "  + {line}   <- the model");
+    }
+    Err(text)
+}

@@ -1,0 +1,119 @@
+//! The laws of the deadline: it is always ahead, nothing happens before it, and a driver that keeps it is never late.
+
+mod common;
+#[path = "common/strategy.rs"]
+mod strategy;
+
+use common::pair::Pair;
+use common::told::{Answered, Told, told};
+use common::view::View;
+use lobbykeeper::{Call, Event, Input, Outbox, Time};
+use proptest::prelude::*;
+use strategy::{cases, knobs, patient_steps, steps};
+
+fn tick(at: Time) -> Input<'static> {
+    Input {
+        at,
+        call: Call::Event(Event::Tick),
+    }
+}
+
+/// Gives one input and returns all that comes of it.
+fn apply(pair: &mut Pair, input: &Input<'_>) -> (Answered, Vec<Told>) {
+    pair.out.clear();
+    let reply = pair.manager.apply(input.clone(), &mut pair.out);
+    (Answered::from(&reply), told(&pair.out))
+}
+
+/// Ticks at every deadline up to an instant. Returns what is written.
+fn keep_deadlines(pair: &mut Pair, until: Time) -> Vec<Told> {
+    let mut all = Vec::new();
+    while let Some(deadline) = pair.manager.next_deadline().filter(|&deadline| deadline <= until) {
+        all.extend(apply(pair, &tick(deadline)).1);
+        assert!(pair.manager.next_deadline().is_none_or(|next| next > deadline));
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(cases(120))]
+
+    #[test]
+    fn after_a_tick_the_deadline_is_later_than_now(knobs in knobs(), steps in steps(), late in 0..u64::MAX) {
+        let (mut pair, _) = Pair::after(knobs.into(), &steps);
+        let last = pair.last_call().as_nanos();
+        for now in [last, last.saturating_add(1), last.saturating_add(late), u64::MAX - 1, u64::MAX] {
+            let now = Time::from_nanos(now);
+            pair.manager.tick(now, &mut Outbox::new());
+            let deadline = pair.manager.next_deadline();
+            prop_assert!(deadline.is_none_or(|deadline| deadline > now), "{deadline:?} after a tick at {now}");
+        }
+    }
+
+    #[test]
+    fn a_tick_before_the_deadline_writes_nothing_and_changes_nothing(
+        knobs in knobs(),
+        steps in steps(),
+        shares in prop::collection::vec(0.0..1.0, 1..5),
+    ) {
+        let (mut pair, _) = Pair::after(knobs.into(), &steps);
+        let before = View::of(&pair.manager, &pair.watched);
+        let mut now = pair.last_call().as_nanos();
+        for share in shares {
+            let end = pair.manager.next_deadline().map_or(u64::MAX, Time::as_nanos);
+            #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "any instant before the end will do")]
+            let wait = (end.saturating_sub(now) as f64 * share) as u64;
+            if now + wait >= end {
+                break;
+            }
+            now += wait;
+            prop_assert_eq!(apply(&mut pair, &tick(Time::from_nanos(now))), (Answered::Ticked, Vec::new()));
+            prop_assert_eq!(View::of(&pair.manager, &pair.watched), before.clone());
+        }
+    }
+
+    #[test]
+    fn ticks_before_the_deadline_change_nothing_that_follows(knobs in knobs(), steps in patient_steps()) {
+        let (there, inputs) = Pair::after(knobs.into(), &steps);
+        let mut plain = Pair::new(knobs.into()).unwrap();
+        let mut eager = Pair::new(knobs.into()).unwrap();
+        let mut last = Time::ZERO;
+        for input in &inputs {
+            // As late as possible: just before whatever comes first, the deadline or the input.
+            let deadline = eager.manager.next_deadline().unwrap_or(Time::MAX);
+            if let Some(early) = deadline.as_nanos().checked_sub(1) {
+                let early = Time::from_nanos(early).min(input.at);
+                if early >= last {
+                    prop_assert_eq!(apply(&mut eager, &tick(early)).1, Vec::new());
+                }
+            }
+            prop_assert_eq!(apply(&mut eager, input), apply(&mut plain, input));
+            last = last.max(input.at);
+        }
+        prop_assert_eq!(View::of(&eager.manager, &there.watched), View::of(&plain.manager, &there.watched));
+    }
+
+    #[test]
+    fn a_tick_at_every_deadline_never_finds_a_pause(knobs in knobs(), steps in patient_steps()) {
+        let mut pair = Pair::new(knobs.into()).unwrap();
+        // Far ahead of what a step can ask for, but not so far that nanoseconds of settings make it a long way.
+        let horizon = Time::from_secs(30 * 24 * 3_600);
+        for step in &steps.0 {
+            let input = pair.input(step);
+            if input.at > horizon {
+                continue;
+            }
+            let many = pair.manager.next_deadline().is_some_and(|deadline| {
+                input.at.saturating_since(deadline).as_nanos() > 4_000 * pair.manager.config().ping_timeout.as_nanos()
+            });
+            if many {
+                continue;
+            }
+            let log = keep_deadlines(&mut pair, input.at);
+            prop_assert!(!log.iter().any(|told| matches!(told, Told::Paused { .. })), "{log:?}");
+            let (_, log) = apply(&mut pair, &input);
+            prop_assert!(!log.iter().any(|told| matches!(told, Told::Paused { .. })), "{log:?}");
+        }
+        prop_assert_eq!(pair.manager.stats().pauses, 0);
+    }
+}
