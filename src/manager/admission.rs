@@ -128,13 +128,7 @@ impl Manager {
         if self.population.seats() - set_aside >= server || self.population.total() >= MAX_CONNECTIONS {
             return Err(RefusalRule::ServerFull);
         }
-        if let (Some(max), Some(lobby)) = (self.config.max_connections_per_lobby, self.lobbies.find(lobby)) {
-            let in_it = |victim: u32| self.conns.at(victim).memberships.find(lobby).is_some();
-            let set_aside = usize::from(victim.is_some_and(in_it));
-            if self.lobbies.at(lobby).members.len() - set_aside >= max as usize {
-                return Err(RefusalRule::LobbyFull);
-            }
-        } else if self.config.max_connections_per_lobby == Some(0) {
+        if self.is_full(lobby, victim) {
             return Err(RefusalRule::LobbyFull);
         }
         if per_user.is_some_and(|max| open - set_aside >= max) {
@@ -145,22 +139,26 @@ impl Manager {
 
     /// Whether a lobby can take one more member who is already connected.
     fn check_room(&mut self, lobby: &str) -> Result<(), JoinError> {
-        let members = self
-            .lobbies
-            .find(lobby)
-            .map_or(0, |lobby| self.lobbies.at(lobby).members.len());
         let rule = if !self.is_name(lobby) {
             RefusalRule::InvalidName
-        } else if self
-            .config
-            .max_connections_per_lobby
-            .is_some_and(|max| members >= max as usize)
-        {
+        } else if self.is_full(lobby, None) {
             RefusalRule::LobbyFull
         } else {
             return Ok(());
         };
         Err(JoinError::Refused(self.refuse(rule)))
+    }
+
+    /// Whether a lobby has as many members as it may have, one of whom may be about to go.
+    fn is_full(&self, lobby: &str, going: Option<u32>) -> bool {
+        let Some(max) = self.config.max_connections_per_lobby else {
+            return false;
+        };
+        let members = self.lobbies.find(lobby).map_or(0, |lobby| {
+            let is_in_it = |slot: u32| self.conns.at(slot).memberships.find(lobby).is_some();
+            self.lobbies.at(lobby).members.len() - usize::from(going.is_some_and(is_in_it))
+        });
+        members >= max as usize
     }
 
     fn refuse(&mut self, rule: RefusalRule) -> Refusal {
