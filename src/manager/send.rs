@@ -116,7 +116,9 @@ impl Manager {
         let bytes = payload.len() as u64;
         let addressed = out.send(mark, payload);
         self.counters.messages_out += addressed as u64;
-        self.counters.bytes_out += bytes * addressed as u64;
+        // Saturates: a shared payload can be counted far more often than it could be stored.
+        let written = bytes.saturating_mul(addressed as u64);
+        self.counters.bytes_out = self.counters.bytes_out.saturating_add(written);
         addressed
     }
 
