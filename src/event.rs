@@ -14,8 +14,8 @@ use crate::time::{Time, optional_nanos};
 /// Something that happened, at an instant: what [`Manager::apply`](crate::Manager::apply) takes, for logs, replays,
 /// fuzzers and FFI.
 ///
-/// JSON form: `{"at":<nanoseconds>,"call":{"event":...}}` or `{"at":<nanoseconds>,"call":{"request":...}}`. A member that
-/// is not known is refused, since a replay that ignored it would go another way.
+/// JSON form: `{"at":<nanoseconds>,"call":{"event":...}}` or `{"at":<nanoseconds>,"call":{"request":...}}`. A member
+/// that is not known is refused, since a replay that ignored it would go another way.
 ///
 /// ```
 /// use lobbykeeper::{Call, Event, Handshake, Input, Time};

@@ -61,7 +61,8 @@ impl Time {
         Self(duration_nanos(instant.saturating_duration_since(origin)))
     }
 
-    /// The inverse of [`since`](Self::since), for drivers that sleep until an instant; `None` if the system's clock does not reach that far.
+    /// The inverse of [`since`](Self::since), for drivers that sleep until an instant; `None` if the system's clock
+    /// does not reach that far.
     ///
     /// ```
     /// use std::time::{Duration, Instant};

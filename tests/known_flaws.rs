@@ -1,4 +1,5 @@
-//! The known flaws of the usual connection manager, a dictionary of sets with check-then-add: each is impossible here, and each has its test.
+//! The known flaws of the usual connection manager, a dictionary of sets with check-then-add: each is impossible here,
+//! and each has its test.
 
 mod support;
 
@@ -33,7 +34,8 @@ fn the_late_close_of_a_users_old_socket_does_not_erase_the_new_one() {
 
 #[test]
 fn simultaneous_joins_do_not_overrun_a_limit() {
-    // A hundred threads race for the ten seats. The lock is the driver's; between check and registration there is nothing to interleave.
+    // A hundred threads race for the ten seats. The lock is the driver's; between check and registration there is
+    // nothing to interleave.
     let config = Config {
         max_connections_per_lobby: Some(10),
         ..Config::default()

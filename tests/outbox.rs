@@ -225,7 +225,8 @@ fn the_drivers_loop_skips_whom_an_earlier_output_ended() {
     let mut driver = Driver::new(Config::default());
     let [ann, bob] = ["ann", "bob"].map(|user| driver.connect(user, 100));
     driver.run();
-    // Written in one turn: a close, then a broadcast to the rest; and a broadcast to both, whose second recipient is gone when it is read.
+    // Written in one turn: a close, then a broadcast to the rest; and a broadcast to both, whose second recipient is
+    // gone when it is read.
     driver
         .manager
         .broadcast(Time::ZERO, "den", hi(), Except::Nobody, &mut driver.out);
