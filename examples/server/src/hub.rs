@@ -97,19 +97,22 @@ impl Hub {
                 () = sleep_until(wake.unwrap_or(self.origin)), if wake.is_some() => {}
             }
             let now = self.now();
-            for event in batch.drain(..) {
-                self.handle(now, event);
-            }
-            // Whatever woke it: before the deadline this does nothing.
-            let now = self.now();
-            self.manager.tick(now, &mut self.out);
-            self.carry_out(now);
+            self.turn(now, batch.drain(..));
             // No client is left then but those who were refused and have not said goodbye.
             let time_is_up = |since: Instant| since.elapsed() >= self.manager.config().close_timeout;
             if self.sockets.is_empty() && self.stopping_since.is_some_and(time_is_up) {
                 return;
             }
         }
+    }
+
+    /// Handles what has come. Then the clock ticks, however much that was: before the deadline this does nothing.
+    fn turn(&mut self, now: Time, events: impl Iterator<Item = Event>) {
+        for event in events {
+            self.handle(now, event);
+        }
+        self.manager.tick(now, &mut self.out);
+        self.carry_out(now);
     }
 
     /// The driver's clock, read anew for each turn.
@@ -261,5 +264,28 @@ fn shared_message(payload: &Payload) -> Message {
         Payload::Text(text) => Message::Text(Utf8Bytes::try_from(text.as_bytes().clone()).unwrap_or_default()),
         Payload::Binary(bytes) => Message::Binary(bytes.clone()),
         Payload::Ping(data) => Message::Ping(data.as_bytes().clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lobbykeeper::Config;
+
+    use super::*;
+    use crate::socket::outlet;
+
+    #[test]
+    fn a_turn_full_of_messages_keeps_the_deadline() {
+        let mut hub = Hub::new(Manager::new(Config::default()).expect("the defaults are valid"));
+        let (outlet, _inlet) = outlet(8);
+        hub.admit(Time::ZERO, "den", "ann", outlet).expect("there is room");
+        hub.carry_out(Time::ZERO);
+        let deadline = hub.manager.next_deadline().expect("the newcomer has been pinged");
+        let message = |()| Event::Message {
+            conn: "c9v9".parse().expect("an id"),
+            message: Message::Text("of somebody else".into()),
+        };
+        hub.turn(deadline, [(); MAX_EVENTS].map(message).into_iter());
+        assert!(hub.manager.next_deadline() > Some(deadline));
     }
 }

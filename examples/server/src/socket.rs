@@ -33,12 +33,12 @@ impl Outlet {
 }
 
 /// The socket's end.
-struct Inlet {
+pub(crate) struct Inlet {
     queue: mpsc::Receiver<Message>,
     dropped: oneshot::Receiver<Infallible>,
 }
 
-fn outlet(queue_length: usize) -> (Outlet, Inlet) {
+pub(crate) fn outlet(queue_length: usize) -> (Outlet, Inlet) {
     let (sender, queue) = mpsc::channel(queue_length);
     let (kept, dropped) = oneshot::channel();
     let outlet = Outlet {
