@@ -69,21 +69,25 @@ pub(crate) struct Pulse {
 }
 
 impl Pulse {
-    /// `first_ping` is `None` if the health checks are off.
-    pub(crate) fn new(now: Active, first_ping: Option<Active>) -> Self {
+    /// Of a connection that nobody has pinged yet, nor will unless that is scheduled.
+    pub(crate) fn new(now: Active) -> Self {
         Self {
             heard: now,
             sent: now,
             outstanding: None,
             demand: None,
             demand_millis: 0,
-            due: first_ping,
+            due: None,
             rtt: Rtt::default(),
             pauses: 0,
             missed: 0,
             awaiting: false,
             held: false,
         }
+    }
+
+    pub(crate) fn schedule_first_ping(&mut self, time: Option<Active>) {
+        self.due = time;
     }
 
     /// When [`check`](Self::check) is to be called next.
@@ -222,7 +226,8 @@ mod tests {
 
     /// A pulse whose first ping, number 1, was sent at 5.
     fn pinged() -> Pulse {
-        let mut pulse = Pulse::new(at(0), Some(at(5)));
+        let mut pulse = Pulse::new(at(0));
+        pulse.schedule_first_ping(Some(at(5)));
         assert_eq!(pulse.check(at(5), 0, PATIENCE).next, Next::Ping);
         pulse.pinged(at(5), 0, NonZeroU64::MIN, PATIENCE);
         pulse

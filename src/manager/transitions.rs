@@ -54,11 +54,11 @@ impl Manager {
             .users
             .find(user)
             .unwrap_or_else(|| self.users.insert(user, User::NEW).index);
-        let key = self.conns.insert(Conn::new(user, Pulse::new(moment.active, None)));
+        let key = self.conns.insert(Conn::new(user, Pulse::new(moment.active)));
         let (slot, conn) = (key.index, ConnId::new(key));
-        let pulse = Pulse::new(moment.active, self.first_ping(moment, conn));
-        self.deadlines.set(slot, pulse.deadline());
-        self.conns.at_mut(slot).pulse = pulse;
+        let first_ping = self.first_ping(moment, conn);
+        self.conns.at_mut(slot).pulse.schedule_first_ping(first_ping);
+        self.deadlines.set(slot, first_ping);
 
         let record = self.users.at_mut(user);
         record.open.push_back(&mut self.conns, slot);
