@@ -25,6 +25,15 @@ struct PingBatch {
     timestamp: Option<NonZeroU64>,
 }
 
+impl PingBatch {
+    fn start(out: &Outbox) -> Self {
+        Self {
+            mark: out.mark(),
+            timestamp: None,
+        }
+    }
+}
+
 impl Manager {
     /// A whole message or a control frame came in from a connection. Any of them proves that the connection lives.
     ///
@@ -74,10 +83,7 @@ impl Manager {
     /// Before [`next_deadline`](Self::next_deadline) it writes nothing; at it, it may. O(due × log n).
     pub fn tick(&mut self, now: Time, out: &mut Outbox) {
         let moment = self.enter_call(now, out);
-        let mut pings = PingBatch {
-            mark: out.mark(),
-            timestamp: None,
-        };
+        let mut pings = PingBatch::start(out);
         while let Some((due, slot)) = self.deadlines.peek()
             && due <= moment.active
         {
@@ -107,10 +113,7 @@ impl Manager {
             return 0;
         };
         let timeout = duration_nanos(timeout.unwrap_or(self.config.ping_user_timeout));
-        let mut pings = PingBatch {
-            mark: out.mark(),
-            timestamp: None,
-        };
+        let mut pings = PingBatch::start(out);
         let mut next = self.users.at(user).open.first();
         let mut asked = 0;
         while let Some(slot) = next {
@@ -122,8 +125,7 @@ impl Manager {
             {
                 self.ping(moment, slot, &mut pings, out);
             }
-            let deadline = self.conns.at(slot).pulse.deadline();
-            self.deadlines.set(slot, deadline);
+            self.reschedule(slot);
             asked += 1;
             next = List::after(&self.conns, slot);
         }
@@ -183,6 +185,11 @@ impl Manager {
                 return;
             }
         }
+        self.reschedule(slot);
+    }
+
+    /// Sets the check time of an open connection to what its pulse waits for.
+    fn reschedule(&mut self, slot: u32) {
         let deadline = self.conns.at(slot).pulse.deadline();
         self.deadlines.set(slot, deadline);
     }

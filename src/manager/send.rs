@@ -3,7 +3,6 @@
 use alloc::vec::Vec;
 
 use super::Manager;
-use super::conn::Phase;
 use crate::event::{Except, LobbyRef};
 use crate::id::ConnId;
 use crate::outbox::Outbox;
@@ -102,7 +101,7 @@ impl Manager {
         let open: Vec<u32> = self
             .conns
             .iter()
-            .filter(|(_, conn)| conn.phase == Phase::Open)
+            .filter(|(_, conn)| conn.is_open())
             .map(|(key, _)| key.index)
             .collect();
         for &slot in &open {

@@ -1,7 +1,5 @@
 //! The messages on the wire: JSON text, documented in the README. The health messages are the library's own.
 
-use std::time::Duration;
-
 use lobbykeeper::{Latency, Payload};
 use serde::{Deserialize, Serialize};
 
@@ -89,12 +87,7 @@ impl ServerMessage<'_> {
     }
 }
 
-/// The moving average as it is told to people.
+/// The moving average as it is told to people: whole microseconds, so that the JSON has at most three decimals.
 pub(crate) fn milliseconds(latency: Latency) -> f64 {
-    to_millis(latency.smoothed)
-}
-
-/// Whole microseconds, so that the JSON has at most three decimals.
-fn to_millis(duration: Duration) -> f64 {
-    f64::from(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)) / 1_000.0
+    f64::from(u32::try_from(latency.smoothed.as_micros()).unwrap_or(u32::MAX)) / 1_000.0
 }
