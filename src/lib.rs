@@ -25,6 +25,8 @@ mod refusal;
 mod roster;
 mod slots;
 mod stats;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 mod wire;
 
