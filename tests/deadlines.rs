@@ -1,12 +1,13 @@
 //! The laws of the deadline: it is always ahead, nothing happens before it, and a driver that keeps it is never late.
 
+mod cases;
+
 use std::time::Duration;
 
-use lobbykeeper::testing::pair::Pair;
-use lobbykeeper::testing::strategy::{cases, knobs, patient_steps, steps};
-use lobbykeeper::testing::told::{Answered, Told, told};
-use lobbykeeper::testing::view::View;
-use lobbykeeper::{Call, Event, Input, Outbox, Time};
+use cases::cases;
+use lobbykeeper::testing::strategy::{knobs, patient_steps, steps};
+use lobbykeeper::testing::{Difference, Outcome, Pair, Reference, Subject, View};
+use lobbykeeper::{Call, Event, Input, Manager, Outbox, Time};
 use proptest::prelude::*;
 
 fn tick(at: Time) -> Input<'static> {
@@ -17,34 +18,41 @@ fn tick(at: Time) -> Input<'static> {
 }
 
 /// Gives one input and returns all that comes of it.
-fn apply(pair: &mut Pair, input: &Input<'_>) -> (Answered, Vec<Told>) {
-    pair.out.clear();
-    let reply = pair.manager.apply(input.clone(), &mut pair.out);
-    (Answered::from(&reply), told(&pair.out))
+fn apply(manager: &mut Manager, input: &Input<'_>) -> Outcome {
+    let mut out = Outbox::new();
+    let reply = manager.apply(input.clone(), &mut out);
+    Outcome::of(&reply, &out)
 }
 
 /// Ticks at every deadline up to an instant, each of which is later than the one before.
-fn keep_deadlines(pair: &mut Pair, until: Time) -> Result<(), String> {
-    while let Some(deadline) = pair.manager.next_deadline().filter(|&deadline| deadline <= until) {
+fn keep_deadlines(pair: &mut Pair, until: Time) -> Result<(), Difference> {
+    while let Some(deadline) = pair
+        .subject
+        .manager
+        .next_deadline()
+        .filter(|&deadline| deadline <= until)
+    {
         pair.feed(&tick(deadline))?;
-        if pair.manager.next_deadline().is_some_and(|next| next <= deadline) {
-            return Err(format!("a deadline that is not later than {deadline}"));
-        }
+        let next = pair.subject.manager.next_deadline();
+        assert!(
+            next.is_none_or(|next| next > deadline),
+            "{next:?} after a tick at {deadline}"
+        );
     }
     Ok(())
 }
 
 proptest! {
-    #![proptest_config(cases(120))]
+    #![proptest_config(cases(120, "proptest-regressions/deadlines.txt"))]
 
     #[test]
     fn after_a_tick_the_deadline_is_later_than_now(knobs in knobs(), steps in steps(), late in 0..u64::MAX) {
         let (mut pair, _) = Pair::after(knobs.into(), &steps);
-        let last = pair.last_call().as_nanos();
+        let last = pair.reference.seen.last_call().as_nanos();
         for now in [last, last.saturating_add(1), last.saturating_add(late), u64::MAX - 1, u64::MAX] {
             let now = Time::from_nanos(now);
-            pair.manager.tick(now, &mut Outbox::new());
-            let deadline = pair.manager.next_deadline();
+            pair.subject.manager.tick(now, &mut Outbox::new());
+            let deadline = pair.subject.manager.next_deadline();
             prop_assert!(deadline.is_none_or(|deadline| deadline > now), "{deadline:?} after a tick at {now}");
         }
     }
@@ -55,55 +63,58 @@ proptest! {
         steps in steps(),
         shares in prop::collection::vec(0.0..1.0, 1..5),
     ) {
-        let (mut pair, _) = Pair::after(knobs.into(), &steps);
-        let before = View::of(&pair.manager, &pair.watched);
-        let mut now = pair.last_call().as_nanos();
+        let (Pair { subject: Subject { mut manager, .. }, reference: Reference { seen, .. } }, _) =
+            Pair::after(knobs.into(), &steps);
+        let before = View::of(&manager, &seen);
+        let mut now = seen.last_call().as_nanos();
         for share in shares {
-            let end = pair.manager.next_deadline().map_or(u64::MAX, Time::as_nanos);
+            let end = manager.next_deadline().map_or(u64::MAX, Time::as_nanos);
             #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "any instant before the end will do")]
             let wait = (end.saturating_sub(now) as f64 * share) as u64;
             if now + wait >= end {
                 break;
             }
             now += wait;
-            prop_assert_eq!(apply(&mut pair, &tick(Time::from_nanos(now))), (Answered::Ticked, Vec::new()));
-            prop_assert_eq!(View::of(&pair.manager, &pair.watched), before.clone());
+            let outcome = apply(&mut manager, &tick(Time::from_nanos(now)));
+            prop_assert!(outcome.is_silent(), "{outcome:?}");
+            prop_assert_eq!(View::of(&manager, &seen), before.clone());
         }
     }
 
     #[test]
     fn ticks_before_the_deadline_change_nothing_that_follows(knobs in knobs(), steps in patient_steps()) {
         let (there, inputs) = Pair::after(knobs.into(), &steps);
-        let mut plain = Pair::new(knobs.into()).unwrap();
-        let mut eager = Pair::new(knobs.into()).unwrap();
+        let mut plain = Manager::new(knobs.into()).unwrap();
+        let mut eager = Manager::new(knobs.into()).unwrap();
         let mut last = Time::ZERO;
         for input in &inputs {
             // As late as possible: just before whatever comes first, the deadline or the input.
-            let deadline = eager.manager.next_deadline().unwrap_or(Time::MAX);
+            let deadline = eager.next_deadline().unwrap_or(Time::MAX);
             if let Some(early) = deadline.as_nanos().checked_sub(1) {
                 let early = Time::from_nanos(early).min(input.at);
                 if early >= last {
-                    prop_assert_eq!(apply(&mut eager, &tick(early)).1, Vec::new());
+                    let outcome = apply(&mut eager, &tick(early));
+                    prop_assert!(outcome.is_silent(), "{outcome:?}");
                 }
             }
             prop_assert_eq!(apply(&mut eager, input), apply(&mut plain, input));
             last = last.max(input.at);
         }
-        prop_assert_eq!(View::of(&eager.manager, &there.watched), View::of(&plain.manager, &there.watched));
+        prop_assert_eq!(View::of(&eager, &there.reference.seen), View::of(&plain, &there.reference.seen));
     }
 
     #[test]
     fn a_tick_at_every_deadline_never_finds_a_pause(knobs in knobs(), steps in patient_steps()) {
         let mut pair = Pair::new(knobs.into()).unwrap();
         for step in &steps.0 {
-            let input = pair.input(step);
+            let input = pair.reference.input(step);
             // A long way from deadline to deadline shows nothing that a shorter one does not.
-            let ahead = pair.manager.next_deadline().map_or(Duration::ZERO, |due| input.at.saturating_since(due));
-            if ahead <= pair.manager.config().ping_timeout * 50 {
-                keep_deadlines(&mut pair, input.at).map_err(TestCaseError::fail)?;
-                pair.feed(&input).map_err(TestCaseError::fail)?;
+            let ahead = pair.subject.manager.next_deadline().map_or(Duration::ZERO, |due| input.at.saturating_since(due));
+            if ahead <= pair.subject.manager.config().ping_timeout * 50 {
+                keep_deadlines(&mut pair, input.at).map_err(|difference| TestCaseError::fail(difference.to_string()))?;
+                pair.feed(&input).map_err(|difference| TestCaseError::fail(difference.to_string()))?;
             }
         }
-        prop_assert_eq!(pair.manager.stats().pauses, 0);
+        prop_assert_eq!(pair.subject.manager.stats().pauses, 0);
     }
 }

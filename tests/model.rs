@@ -1,41 +1,148 @@
-//! Random inputs, given to the manager and to a naive model of it: every reply, every output and every query agrees
-//! after every step.
+//! Random inputs, given to the manager and to a naive model of it, which is the reference state machine: every reply,
+//! every output and every query agrees after every step, and every invariant holds.
+//!
+//! A transition is a `Step`, which names "the second open connection" or "the deadline". What input that is, is decided
+//! when it is applied, so that a sequence that shrinking has shortened still means something.
 
-use lobbykeeper::Config;
-use lobbykeeper::testing::pair::Pair;
-use lobbykeeper::testing::step::Steps;
-use lobbykeeper::testing::strategy::{cases, crowd_settings, crowd_steps, hasty_steps, knobs, patient_steps, steps};
+mod cases;
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use cases::cases;
+use lobbykeeper::testing::strategy::{crowd_settings, crowd_step, hasty_step, knobs, newcomer, patient_step, step};
+use lobbykeeper::testing::{Outcome, Reference, Step, Subject};
+use lobbykeeper::{Config, Input};
 use proptest::prelude::*;
+use proptest::strategy::BoxedStrategy;
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
-fn agree(config: Config, steps: &Steps) -> Result<(), TestCaseError> {
-    let mut pair = Pair::new(config).unwrap();
-    for step in &steps.0 {
-        let input = pair.input(step);
-        pair.feed(&input).map_err(TestCaseError::fail)?;
+/// What a run is about.
+trait Kind: 'static {
+    fn settings() -> BoxedStrategy<Config> {
+        knobs().prop_map(Config::from).boxed()
     }
-    Ok(())
+
+    /// How the step that follows so many is drawn.
+    fn step(number: usize) -> BoxedStrategy<Step>;
 }
 
-proptest! {
-    #![proptest_config(cases(300))]
+struct Anything;
 
-    #[test]
-    fn the_manager_does_what_the_model_says(knobs in knobs(), steps in steps()) {
-        agree(knobs.into(), &steps)?;
+impl Kind for Anything {
+    fn step(_: usize) -> BoxedStrategy<Step> {
+        step().boxed()
+    }
+}
+
+struct Hasty;
+
+impl Kind for Hasty {
+    fn step(_: usize) -> BoxedStrategy<Step> {
+        hasty_step().boxed()
+    }
+}
+
+struct Patient;
+
+impl Kind for Patient {
+    fn step(_: usize) -> BoxedStrategy<Step> {
+        patient_step().boxed()
+    }
+}
+
+struct Crowd;
+
+impl Kind for Crowd {
+    fn settings() -> BoxedStrategy<Config> {
+        crowd_settings().boxed()
     }
 
-    #[test]
-    fn they_agree_about_who_may_be_where(knobs in knobs(), steps in hasty_steps()) {
-        agree(knobs.into(), &steps)?;
+    fn step(number: usize) -> BoxedStrategy<Step> {
+        if number < 8 {
+            newcomer().boxed()
+        } else {
+            crowd_step().boxed()
+        }
+    }
+}
+
+/// The reference, and what it was given last.
+#[derive(Clone)]
+struct State {
+    config: Config,
+    reference: Reference,
+    steps: usize,
+    last: Option<(Input<'static>, Outcome)>,
+}
+
+/// A failure shows the settings; the log that follows has them again, and the inputs.
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(&self.config).unwrap())
+    }
+}
+
+struct Machine<K>(PhantomData<K>);
+
+impl<K: Kind> ReferenceStateMachine for Machine<K> {
+    type State = State;
+    type Transition = Step;
+
+    fn init_state() -> BoxedStrategy<State> {
+        let state = K::settings().prop_map(|config| State {
+            reference: Reference::new(config.clone()),
+            config,
+            steps: 0,
+            last: None,
+        });
+        state.boxed()
     }
 
-    #[test]
-    fn they_agree_about_who_is_still_there(knobs in knobs(), steps in patient_steps()) {
-        agree(knobs.into(), &steps)?;
+    fn transitions(state: &State) -> BoxedStrategy<Step> {
+        K::step(state.steps)
     }
 
-    #[test]
-    fn they_agree_about_when_too_many_are_silent(floor in 0_u32..4, max_missed in 1_u8..4, steps in crowd_steps()) {
-        agree(crowd_settings(floor, max_missed), &steps)?;
+    fn apply(mut state: State, step: &Step) -> State {
+        let input = state.reference.input(step);
+        let outcome = state.reference.apply(&input);
+        state.last = Some((input, outcome));
+        state.steps += 1;
+        state
     }
+}
+
+impl<K: Kind> StateMachineTest for Machine<K> {
+    type SystemUnderTest = Subject;
+    type Reference = Self;
+
+    fn init_test(state: &State) -> Subject {
+        Subject::new(state.config.clone()).unwrap()
+    }
+
+    fn apply(mut subject: Subject, State { reference, last, .. }: &State, _: Step) -> Subject {
+        let (input, expected) = last.as_ref().unwrap();
+        if let Err(difference) = subject.feed(input, expected, reference) {
+            panic!("{difference}");
+        }
+        subject
+    }
+}
+
+const STEPS: std::ops::RangeInclusive<usize> = 1..=if cfg!(miri) { 20 } else { 120 };
+
+prop_state_machine! {
+    #![proptest_config(cases(300, "proptest-regressions/model.txt"))]
+
+    #[test]
+    fn the_manager_does_what_the_model_says(sequential STEPS => Machine<Anything>);
+
+    #[test]
+    fn they_agree_about_who_may_be_where(sequential STEPS => Machine<Hasty>);
+
+    #[test]
+    fn they_agree_about_who_is_still_there(sequential STEPS => Machine<Patient>);
+
+    #[test]
+    fn they_agree_about_when_too_many_are_silent(sequential STEPS => Machine<Crowd>);
 }

@@ -7,7 +7,7 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    if let Err(difference) = lobbykeeper::testing::decode::run(data) {
+    if let Err(difference) = lobbykeeper::testing::fuzz(data) {
         panic!("{difference}");
     }
 });

@@ -3,33 +3,41 @@
 
 use crate::{Cause, Config, Input};
 
-use super::pair::Pair;
-use super::settings::{KNOBS, settings};
+use super::pair::{Difference, Pair};
+use super::settings::{KNOBS, Knobs};
 use super::step::{Act, But, Name, Said, Stamp, Step, Style, When, Where, Who};
 
 /// So many steps are enough to reach everything, and few enough to be fast.
 const MOST_STEPS: usize = 120;
 
-/// Runs what the bytes say. A text that starts with a brace is a log: the settings, then the inputs, a line each in
-/// their JSON form. Anything else is decoded by `Bytes`.
-pub fn run(data: &[u8]) -> Result<(), String> {
+/// Runs what the bytes say, for a fuzzer and for its corpus: a text that starts with a brace is a log, which is
+/// [replayed](replay); from anything else settings and steps are decoded. Any bytes will do.
+///
+/// # Errors
+/// The first difference between the manager and the model.
+pub fn fuzz(data: &[u8]) -> Result<(), Difference> {
     match std::str::from_utf8(data) {
-        Ok(log) if log.starts_with('{') => run_log(log),
+        Ok(log) if log.starts_with('{') => replay(log),
         _ => run_bytes(data),
     }
 }
 
-/// A line that is no input is passed over, as long as reading it does not panic.
-fn run_log(log: &str) -> Result<(), String> {
+/// Gives the manager and the model what a log says: the settings, then the inputs, a line each in their JSON form. A
+/// line that is no input is passed over; settings that cannot be read are the defaults, and after invalid ones nothing
+/// is to be done.
+///
+/// # Errors
+/// The first difference between the two.
+pub fn replay(log: &str) -> Result<(), Difference> {
     let mut lines = log.lines();
     let config: Config = lines
         .next()
         .and_then(|line| serde_json::from_str(line).ok())
         .unwrap_or_default();
-    let Some(mut pair) = Pair::new(config) else {
+    let Ok(mut pair) = Pair::new(config) else {
         return Ok(());
     };
-    for line in lines.take(MOST_STEPS) {
+    for line in lines {
         if let Ok(input) = serde_json::from_str::<Input<'_>>(line) {
             pair.feed(&input)?;
         }
@@ -37,18 +45,18 @@ fn run_log(log: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn run_bytes(data: &[u8]) -> Result<(), String> {
+fn run_bytes(data: &[u8]) -> Result<(), Difference> {
     let mut bytes = Bytes(data);
     let mut knobs = [0; KNOBS];
     knobs.fill_with(|| bytes.next());
-    let Some(mut pair) = Pair::new(settings(knobs)) else {
+    let Ok(mut pair) = Pair::new(Knobs(knobs).into()) else {
         return Ok(());
     };
     for _ in 0..MOST_STEPS {
         if bytes.0.is_empty() {
             break;
         }
-        let input = pair.input(&bytes.step());
+        let input = pair.reference.input(&bytes.step());
         pair.feed(&input)?;
     }
     Ok(())

@@ -1,16 +1,24 @@
 //! The instruments that this library is checked with, for your own property tests (feature `testing`).
 
-#![allow(missing_docs, unreachable_pub, unreachable_patterns)]
-
-pub mod decode;
-pub mod model;
+mod decode;
+mod model;
 mod model_clock;
 mod model_entry;
 mod model_health;
-pub mod pair;
+mod pair;
 mod pong;
-pub mod settings;
-pub mod step;
+mod seen;
+mod settings;
+mod step;
 pub mod strategy;
-pub mod told;
-pub mod view;
+mod told;
+mod view;
+
+pub use decode::{fuzz, replay};
+pub use model::Model;
+pub use pair::{Difference, Pair, Reference, Subject};
+pub use seen::Seen;
+pub use settings::Knobs;
+pub use step::{Act, But, Name, Said, Stamp, Step, Steps, Style, When, Where, Who};
+pub use told::Outcome;
+pub use view::View;

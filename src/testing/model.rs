@@ -9,9 +9,9 @@ use crate::{
 
 use super::model_clock::Clock;
 use super::model_health::Health;
-use super::told::{Answered, Told, Words};
+use super::told::{Answered, Outcome, Told, Words};
 
-/// The expected manager.
+/// The expected manager. Slow and obvious; [`Pair`](super::Pair) feeds it beside the real one.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(super) config: Config,
@@ -32,35 +32,35 @@ pub struct Model {
 }
 
 #[derive(Clone, Debug)]
-pub struct Conn {
-    pub id: ConnId,
-    pub user: String,
+pub(crate) struct Conn {
+    pub(crate) id: ConnId,
+    pub(crate) user: String,
     /// The names of its lobbies in the order of joining.
-    pub lobbies: Vec<String>,
-    pub phase: Phase,
-    pub health: Health,
+    pub(crate) lobbies: Vec<String>,
+    pub(crate) phase: Phase,
+    pub(crate) health: Health,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     Open,
     Closing { replaced: bool },
 }
 
 #[derive(Clone, Debug)]
-pub struct Lobby {
-    pub id: LobbyId,
-    pub name: String,
+pub(crate) struct Lobby {
+    pub(crate) id: LobbyId,
+    pub(crate) name: String,
     /// In the order of joining.
-    pub members: Vec<ConnId>,
+    pub(crate) members: Vec<ConnId>,
     /// In the order of arrival.
-    pub users: Vec<String>,
-    pub revision: u64,
+    pub(crate) users: Vec<String>,
+    pub(crate) revision: u64,
 }
 
 /// What cannot be counted anew.
 #[derive(Clone, Debug, Default)]
-pub struct Counted {
+pub(crate) struct Counted {
     pub(super) admissions: u64,
     pub(super) invalid_name: u64,
     pub(super) server_full: u64,
@@ -100,6 +100,7 @@ impl Ids {
 }
 
 impl Model {
+    /// A model with no connections. The settings must be valid.
     pub fn new(config: Config) -> Self {
         Self {
             config,
@@ -116,7 +117,7 @@ impl Model {
     }
 
     /// What the manager must return and write for this input.
-    pub fn apply(&mut self, input: &Input<'_>) -> (Answered, Vec<Told>) {
+    pub fn apply(&mut self, input: &Input<'_>) -> Outcome {
         self.wave = self.wave && self.too_many_are_silent();
         self.read_clock(input.at.as_nanos());
         let answered = match &input.call {
@@ -128,11 +129,13 @@ impl Model {
                     self.tick();
                     Answered::Ticked
                 }
-                other => Answered::Unknown(format!("{other:?}")),
             },
             Call::Request(request) => self.request(request),
         };
-        (answered, std::mem::take(&mut self.told))
+        Outcome {
+            answered,
+            told: std::mem::take(&mut self.told),
+        }
     }
 
     fn request(&mut self, request: &Request<'_>) -> Answered {
@@ -163,17 +166,16 @@ impl Model {
                 }
                 Answered::Addressed(all.len())
             }
-            other => Answered::Unknown(format!("{other:?}")),
         }
     }
 
     // Looking things up.
 
-    pub fn open_conns(&self) -> impl Iterator<Item = &Conn> {
+    pub(crate) fn open_conns(&self) -> impl Iterator<Item = &Conn> {
         self.conns.iter().filter(|conn| conn.phase == Phase::Open)
     }
 
-    pub fn open(&self, id: ConnId) -> Option<&Conn> {
+    pub(crate) fn open(&self, id: ConnId) -> Option<&Conn> {
         self.open_conns().find(|conn| conn.id == id)
     }
 
@@ -184,14 +186,14 @@ impl Model {
     }
 
     /// A user's open connections, oldest first.
-    pub fn conns_of(&self, user: &str) -> Vec<ConnId> {
+    pub(crate) fn conns_of(&self, user: &str) -> Vec<ConnId> {
         self.open_conns()
             .filter(|conn| conn.user == user)
             .map(|conn| conn.id)
             .collect()
     }
 
-    pub fn lobby(&self, which: &LobbyRef<'_>) -> Option<&Lobby> {
+    pub(crate) fn lobby(&self, which: &LobbyRef<'_>) -> Option<&Lobby> {
         match which {
             LobbyRef::Name(name) => self.lobbies.iter().find(|lobby| lobby.name == *name),
             LobbyRef::Id(id) => self.lobbies.iter().find(|lobby| lobby.id == *id),
@@ -298,7 +300,7 @@ impl Model {
     }
 
     /// How many users have an open connection.
-    pub fn users(&self) -> usize {
+    pub(crate) fn users(&self) -> usize {
         let users: BTreeSet<&str> = self.open_conns().map(|conn| conn.user.as_str()).collect();
         users.len()
     }

@@ -8,29 +8,29 @@ use super::model::Model;
 use super::told::Told;
 
 /// The last instant of active time. What would be due later is never due.
-pub const LAST: u128 = u64::MAX as u128 - 1;
+pub(crate) const LAST: u128 = u64::MAX as u128 - 1;
 
 #[derive(Clone, Debug, Default)]
-pub struct Clock {
+pub(crate) struct Clock {
     /// The latest time that a call has named, in nanoseconds.
-    pub last: u64,
-    pub suspended: u64,
-    pub pauses: u64,
-    pub steps_back: u64,
+    pub(crate) last: u64,
+    pub(crate) suspended: u64,
+    pub(crate) pauses: u64,
+    pub(crate) steps_back: u64,
 }
 
 impl Clock {
-    pub fn active(&self) -> u128 {
+    pub(crate) fn active(&self) -> u128 {
         u128::from(self.last - self.suspended).min(LAST)
     }
 
-    pub fn after(&self, patience: Duration) -> u128 {
+    pub(crate) fn after(&self, patience: Duration) -> u128 {
         self.active() + nanos(patience)
     }
 }
 
 /// A duration in nanoseconds, 584 years at most.
-pub fn nanos(duration: Duration) -> u128 {
+pub(crate) fn nanos(duration: Duration) -> u128 {
     duration.as_nanos().min(u128::from(u64::MAX))
 }
 
@@ -60,6 +60,7 @@ impl Model {
         self.conns.iter().filter_map(|conn| conn.health.check).min()
     }
 
+    /// When a tick is due next, as [`Manager::next_deadline`](crate::Manager::next_deadline) has to say.
     pub fn next_deadline(&self) -> Option<Time> {
         let time = self.earliest_check()? + u128::from(self.clock.suspended);
         u64::try_from(time).ok().map(Time::from_nanos)

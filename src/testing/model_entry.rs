@@ -8,7 +8,7 @@ use super::told::{NotEntered, Told, TurnedAway};
 
 impl Model {
     /// Whom a newcomer replaces, or why there is none.
-    pub fn admission(&self, lobby: &str, user: &str) -> Result<Option<ConnId>, RefusalRule> {
+    pub(crate) fn admission(&self, lobby: &str, user: &str) -> Result<Option<ConnId>, RefusalRule> {
         if !self.is_name(lobby) || !self.is_name(user) {
             return Err(RefusalRule::InvalidName);
         }
@@ -74,7 +74,7 @@ impl Model {
     }
 
     /// What one who is refused by this rule is told.
-    pub fn refusal(&self, rule: RefusalRule) -> TurnedAway {
+    pub(crate) fn refusal(&self, rule: RefusalRule) -> TurnedAway {
         let answers = &self.config.answers;
         let (Answer { close, retry }, verbatim) = match rule {
             RefusalRule::ServerFull => (&answers.server_full, true),

@@ -11,11 +11,11 @@ use super::told::{Told, Words};
 
 /// One connection's health. All instants are nanoseconds of active time.
 #[derive(Clone, Debug)]
-pub struct Health {
+pub(crate) struct Health {
     /// When anything was last heard; the connect counts.
     heard: u128,
     /// The last ping sent.
-    pub ping: Option<Ping>,
+    pub(crate) ping: Option<Ping>,
     next: Next,
     /// Somebody waits for a pong.
     pub(super) asked: Option<Asked>,
@@ -29,13 +29,13 @@ pub struct Health {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Ping {
-    pub stamp: u64,
+pub(crate) struct Ping {
+    pub(crate) stamp: u64,
     sent: u128,
     /// How many pauses there had been.
     pauses: u64,
     /// A pong may still answer it.
-    pub outstanding: bool,
+    pub(crate) outstanding: bool,
 }
 
 /// What the regular checks wait for.
@@ -83,7 +83,7 @@ impl Health {
     }
 
     /// Last, smallest and smoothed round-trip time in microseconds.
-    pub fn latency(&self) -> Option<(u32, u32, u32)> {
+    pub(crate) fn latency(&self) -> Option<(u32, u32, u32)> {
         let (&first, later) = self.samples.split_first()?;
         let eight_times = later.iter().fold(first * 8, |sum, &sample| sum - sum / 8 + sample);
         Some((*self.samples.last()?, *self.samples.iter().min()?, eight_times / 8))

@@ -1,157 +1,173 @@
 //! The manager and the model side by side.
 
-use std::fmt::Write as _;
-
-use crate::{Call, Config, ConnId, Event, Except, Input, LobbyRef, Manager, Outbox, Request, Time};
+use std::fmt;
 
 use super::model::Model;
+use super::seen::Seen;
 use super::step::{Step, Steps};
-use super::told::{Answered, NotEntered, Told, told};
-use super::view::{View, Watched, difference};
+use super::told::Outcome;
+use super::view::{View, difference};
+use crate::{Config, ConfigError, Input, Manager, Outbox};
 
-/// Both, fed alike and compared after each input.
-#[derive(Clone)]
-pub struct Pair {
-    pub manager: Manager,
+/// What should be: the model, and what was seen of it.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// The model.
     pub model: Model,
-    pub watched: Watched,
-    pub out: Outbox,
-    /// Every input so far, in the JSON form in which it can be replayed.
-    pub log: Vec<String>,
+    /// What went in and came out so far.
+    pub seen: Seen,
 }
 
-impl Pair {
-    /// `None` if the settings are none.
-    pub fn new(config: Config) -> Option<Self> {
-        let mut watched = Watched::default();
-        watched.conn("c9v9".parse().unwrap());
-        watched.lobby("l9v9".parse().unwrap());
-        watched.lobby_name("nowhere");
-        watched.user_name("nobody");
-        Some(Self {
-            manager: Manager::new(config.clone()).ok()?,
+impl Reference {
+    /// A model with no connections. The settings must be valid.
+    pub fn new(config: Config) -> Self {
+        Self {
+            seen: Seen::new(&config),
             model: Model::new(config),
-            watched,
+        }
+    }
+
+    /// What a step is here and now.
+    pub fn input(&self, step: &Step) -> Input<'static> {
+        step.input(&self.seen, self.model.next_deadline())
+    }
+
+    /// What has to come of this input.
+    pub fn apply(&mut self, input: &Input<'_>) -> Outcome {
+        let outcome = self.model.apply(input);
+        self.seen.note(input, &outcome);
+        outcome
+    }
+}
+
+/// The manager under test, with a log of what it was given.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The manager.
+    pub manager: Manager,
+    /// What the last input wrote.
+    pub out: Outbox,
+    /// Every input so far, in the JSON form in which it can be replayed.
+    log: Vec<String>,
+}
+
+impl Subject {
+    /// A manager with no connections.
+    ///
+    /// # Errors
+    /// What [`Config::validate`] finds.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            manager: Manager::new(config)?,
             out: Outbox::new(),
             log: Vec::new(),
         })
     }
 
-    /// Both after these steps, and the inputs that the steps came to.
-    pub fn after(config: Config, steps: &Steps) -> (Self, Vec<Input<'static>>) {
-        let mut pair = Self::new(config).unwrap();
-        let mut inputs = Vec::new();
-        for step in &steps.0 {
-            let input = pair.input(step);
-            pair.feed(&input).unwrap_or_else(|difference| panic!("{difference}"));
-            inputs.push(input);
-        }
-        (pair, inputs)
-    }
-
-    /// The latest instant that a call has named.
-    pub fn last_call(&self) -> Time {
-        Time::from_nanos(self.model.clock.last)
-    }
-
-    /// What a step is here and now.
-    pub fn input(&self, step: &Step) -> Input<'static> {
-        step.input(&self.model, &self.watched)
-    }
-
-    /// Gives both the same input and compares the reply, all outputs and all queries.
-    pub fn feed(&mut self, input: &Input<'_>) -> Result<(), String> {
-        self.log.push(serde_json::to_string(input).unwrap());
-        self.watch_input(input);
+    /// Gives the manager one input and compares its reply, all outputs and all queries with those of a reference that
+    /// was given the same.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn feed(&mut self, input: &Input<'_>, expected: &Outcome, reference: &Reference) -> Result<(), Difference> {
+        self.log.push(serde_json::to_string(input).expect("an input is JSON"));
         self.out.clear();
         let reply = self.manager.apply(input.clone(), &mut self.out);
-        let (expected_answer, expected_told) = self.model.apply(input);
-        let (answered, told) = (Answered::from(&reply), told(&self.out));
-        self.watch_outcome(&answered, &told);
-        difference("the outputs", &told, &expected_told)
-            .and_then(|()| difference("the replies", &answered, &expected_answer))
+        let found = Outcome::of(&reply, &self.out);
+        difference("the outputs", &found.told, &expected.told)
+            .and_then(|()| difference("the replies", &found.answered, &expected.answered))
             .and_then(|()| {
-                let (found, expected) = (View::of(&self.manager, &self.watched), self.expected());
-                difference("the queries", &found, &expected)
+                let found = View::of(&self.manager, &reference.seen);
+                difference("the queries", &found, &View::expected(reference))
             })
-            .map_err(|difference| self.report(&difference))
+            .map_err(|text| self.difference(text))
     }
 
-    /// All queries, as the model answers them.
-    pub fn expected(&self) -> View {
-        View::expected(&self.model, &self.watched)
-    }
-
-    /// The difference, after the settings and inputs that lead to it.
-    fn report(&self, difference: &str) -> String {
-        let mut text = format!("{}\n", serde_json::to_string(self.manager.config()).unwrap());
+    fn difference(&self, text: String) -> Difference {
+        let mut log = serde_json::to_string(self.manager.config()).expect("settings are JSON");
         for input in &self.log {
-            _ = writeln!(text, "{input}");
+            log.push('\n');
+            log.push_str(input);
         }
-        text + difference
-    }
-
-    fn watch_input(&mut self, input: &Input<'_>) {
-        let (conn, lobby, user) = mentioned(&input.call);
-        if let Some(conn) = conn {
-            self.watched.conn(conn);
-        }
-        match lobby {
-            Some(LobbyRef::Name(name)) => self.watched.lobby_name(&name),
-            Some(LobbyRef::Id(id)) => self.watched.lobby(id),
-            Some(LobbyRef::Of(conn)) => self.watched.conn(conn),
-            None => {}
-        }
-        if let Some(user) = user {
-            self.watched.user_name(user);
-        }
-    }
-
-    fn watch_outcome(&mut self, answered: &Answered, told: &[Told]) {
-        match answered {
-            Answered::Connected(Ok(conn)) => self.watched.conn(*conn),
-            Answered::Entered(Ok(lobby)) => self.watched.lobby(*lobby),
-            Answered::Entered(Err(NotEntered::Unknown(_))) | Answered::Unknown(_) => {
-                unreachable!("the model does not know this reply: {answered:?}")
-            }
-            _ => {}
-        }
-        for told in told {
-            if let Told::LobbyOpened { lobby, .. } = told {
-                self.watched.lobby(*lobby);
-            }
-        }
+        Difference { log, text }
     }
 }
 
-/// Whom and what an input is about.
-fn mentioned<'a>(call: &'a Call<'_>) -> (Option<ConnId>, Option<LobbyRef<'a>>, Option<&'a str>) {
-    let excepted = |except: &'a Except<'_>| match except {
-        Except::Nobody => (None, None),
-        Except::Conn(conn) | Except::UserOf(conn) => (Some(*conn), None),
-        Except::User(user) => (None, Some(&**user)),
-    };
-    match call {
-        Call::Event(event) => match event {
-            Event::Connected(handshake) => (None, Some((&*handshake.lobby).into()), Some(&handshake.user)),
-            Event::Message { conn, .. } | Event::Closed { conn, .. } => (Some(*conn), None, None),
-            _ => (None, None, None),
-        },
-        Call::Request(request) => match request {
-            Request::Broadcast { lobby, except, .. } => {
-                let (conn, user) = excepted(except);
-                (conn, Some(lobby.clone()), user)
-            }
-            Request::BroadcastAll { except, .. } => {
-                let (conn, user) = excepted(except);
-                (conn, None, user)
-            }
-            Request::SendToUser { user, .. } | Request::PingUser { user, .. } => (None, None, Some(user)),
-            Request::Join { conn, lobby } => (Some(*conn), Some((&**lobby).into()), None),
-            Request::SwitchLobby { conn, to, .. } => (Some(*conn), Some((&**to).into()), None),
-            Request::Leave { conn, lobby } => (Some(*conn), Some(lobby.clone()), None),
-            Request::SendTo { conn, .. } | Request::Kick { conn, .. } => (Some(*conn), None, None),
-            _ => (None, None, None),
-        },
+/// Where the manager is not what the model says. `Display` and `Debug` show the log, then the lines that differ.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Difference {
+    log: String,
+    text: String,
+}
+
+impl Difference {
+    /// The settings and all inputs that lead to it, a JSON line each: what [`replay`](super::replay) reads.
+    pub fn log(&self) -> &str {
+        &self.log
+    }
+
+    /// What differs.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", self.log, self.text)
+    }
+}
+
+impl fmt::Debug for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Difference {}
+
+/// Both, fed alike and compared after each input.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// What is.
+    pub subject: Subject,
+    /// What should be.
+    pub reference: Reference,
+}
+
+impl Pair {
+    /// Both with no connections.
+    ///
+    /// # Errors
+    /// What [`Config::validate`] finds.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            subject: Subject::new(config.clone())?,
+            reference: Reference::new(config),
+        })
+    }
+
+    /// Both after these steps, and the inputs that the steps came to.
+    ///
+    /// # Panics
+    /// If the settings are invalid, or if the two differ.
+    pub fn after(config: Config, steps: &Steps) -> (Self, Vec<Input<'static>>) {
+        let mut pair = Self::new(config).expect("valid settings");
+        let inputs = steps.0.iter().map(|step| {
+            let input = pair.reference.input(step);
+            pair.feed(&input).expect("the manager does what the model says");
+            input
+        });
+        let inputs = inputs.collect();
+        (pair, inputs)
+    }
+
+    /// Gives both the same input and compares the reply, all outputs and all queries.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn feed(&mut self, input: &Input<'_>) -> Result<(), Difference> {
+        let expected = self.reference.apply(input);
+        self.subject.feed(input, &expected, &self.reference)
     }
 }

@@ -4,11 +4,21 @@ use std::time::Duration;
 
 use crate::{Answers, Config, PingFormat, Retry, UserOverflow};
 
-/// How many numbers `settings` reads.
-pub const KNOBS: usize = 14;
+/// How many numbers choose settings.
+pub(crate) const KNOBS: usize = 14;
 
-/// The settings that these numbers choose; all zeros choose the defaults. Few of them are none.
-pub fn settings(knobs: [u8; KNOBS]) -> Config {
+/// Numbers that choose small settings, under which everything happens soon; all zeros choose the defaults. All of them
+/// are valid. A failure shows the numbers in a line, and the settings in its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Knobs(pub [u8; KNOBS]);
+
+impl From<Knobs> for Config {
+    fn from(Knobs(knobs): Knobs) -> Self {
+        settings(knobs)
+    }
+}
+
+fn settings(knobs: [u8; KNOBS]) -> Config {
     let [
         server,
         lobby,

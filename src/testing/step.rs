@@ -10,13 +10,14 @@ use crate::{
     Request, Time,
 };
 
-use super::model::Model;
-use super::view::Watched;
+use super::seen::Seen;
 
 /// One input, before it is known what there is.
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// The time of the call.
     pub when: When,
+    /// The call.
     pub act: Act,
 }
 
@@ -30,7 +31,7 @@ impl fmt::Debug for Steps {
     }
 }
 
-/// On the driver's clock.
+/// When a call is made, on the driver's clock.
 #[derive(Clone, Copy, Debug)]
 pub enum When {
     /// So many nanoseconds after the last call.
@@ -62,29 +63,40 @@ pub enum Who {
 #[derive(Clone, Copy, Debug)]
 pub struct Name(pub u8);
 
+/// A lobby, as a request names it.
 #[derive(Clone, Copy, Debug)]
 pub enum Where {
+    /// By name.
     Name(Name),
     /// Of the lobbies that were seen lately.
     Id(u8),
+    /// The first lobby of a connection.
     Of(Who),
 }
 
+/// Whom a broadcast leaves out.
 #[derive(Clone, Copy, Debug)]
 pub enum But {
+    /// Nobody.
     Nobody,
+    /// A connection.
     Conn(Who),
+    /// A user.
     User(Name),
+    /// The user of a connection.
     UserOf(Who),
 }
 
-/// A message from a client.
+/// What a client says.
 #[derive(Clone, Copy, Debug)]
 pub enum Said {
     /// One of a list of texts.
     Text(u8),
+    /// Up to four bytes.
     Binary(u8),
+    /// A ping frame.
     Ping(u8),
+    /// A pong, in a frame or in JSON.
     Pong(Stamp, Style),
 }
 
@@ -112,22 +124,36 @@ pub enum Style {
     Foreign,
 }
 
+/// The calls of a [`Manager`](crate::Manager). Numbers choose payloads.
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
+    /// A connection opened: its lobby, its user.
     Connect(Name, Name),
+    /// A message came in.
     Message(Who, Said),
+    /// A connection is gone.
     Closed(Who, Cause),
+    /// Time passed.
     Tick,
+    /// To the members of a lobby.
     Broadcast(Where, But, u8),
+    /// To everyone.
     BroadcastAll(But, u8),
+    /// To one connection.
     SendTo(Who, u8),
+    /// To all connections of a user.
     SendToUser(Name, u8),
     /// With a time-out in nanoseconds.
     PingUser(Name, Option<u64>),
+    /// Into one more lobby.
     Join(Who, Name),
+    /// From one lobby to another.
     Switch(Who, Where, Name),
+    /// Out of a lobby.
     Leave(Who, Where),
+    /// Closes one connection.
     Kick(Who),
+    /// Closes all connections.
     CloseAll,
 }
 
@@ -178,19 +204,19 @@ impl Name {
 }
 
 impl Step {
-    /// What this step is in the situation that the model is in.
-    pub fn input(&self, model: &Model, watched: &Watched) -> Input<'static> {
+    /// What this step is in the situation at hand: what was seen so far, and the manager's (or the model's) next
+    /// deadline.
+    pub fn input(&self, seen: &Seen, deadline: Option<Time>) -> Input<'static> {
+        let last = seen.last_call.as_nanos();
         Input {
-            at: Time::from_nanos(self.when.nanos(model)),
-            call: self.act.call(&Situation { model, watched }),
+            at: Time::from_nanos(self.when.nanos(last, deadline.map_or(last, Time::as_nanos))),
+            call: self.act.call(seen),
         }
     }
 }
 
 impl When {
-    fn nanos(self, model: &Model) -> u64 {
-        let last = model.clock.last;
-        let deadline = model.next_deadline().map_or(last, Time::as_nanos);
+    fn nanos(self, last: u64, deadline: u64) -> u64 {
         match self {
             Self::After(nanos) => last.saturating_add(nanos),
             Self::Deadline => deadline,
@@ -202,30 +228,27 @@ impl When {
     }
 }
 
-struct Situation<'a> {
-    model: &'a Model,
-    watched: &'a Watched,
+/// Of a list that is counted round and round.
+fn around<T: Copy>(list: &[T], number: u8) -> Option<T> {
+    list.get(usize::from(number) % list.len().max(1)).copied()
 }
 
-impl Situation<'_> {
+impl Seen {
     fn conn(&self, who: Who) -> ConnId {
-        let around = |conns: &[ConnId], number: u8| conns.get(usize::from(number) % conns.len().max(1)).copied();
-        let open: Vec<_> = self.model.open_conns().map(|conn| conn.id).collect();
         let found = match who {
-            Who::Open(number) => around(&open, number),
-            Who::Seen(number) => around(&self.watched.conns, number),
+            Who::Open(number) => around(&self.open, number),
+            Who::Seen(number) => around(&self.conns, number),
             Who::Bits(bits) => ConnId::from_bits(bits),
         };
-        found.unwrap_or_else(|| ConnId::from_bits(1 << 32).unwrap())
+        found.unwrap_or_else(|| ConnId::from_bits(1 << 32).expect("an id"))
     }
 
     fn lobby(&self, place: Where) -> LobbyRef<'static> {
         match place {
             Where::Name(name) => LobbyRef::Name(name.lobby()),
             Where::Id(number) => {
-                let seen = &self.watched.lobbies;
-                let id = seen.get(usize::from(number) % seen.len().max(1)).copied();
-                id.unwrap_or_else(|| LobbyId::from_bits(1 << 32).unwrap()).into()
+                let id = around(&self.lobbies, number);
+                id.unwrap_or_else(|| LobbyId::from_bits(1 << 32).expect("an id")).into()
             }
             Where::Of(who) => self.conn(who).into(),
         }
@@ -247,15 +270,14 @@ impl Situation<'_> {
             Said::Binary(number) => Frame::Binary(data(number)),
             Said::Ping(number) => Frame::Ping(data(number)),
             Said::Pong(stamp, style) => {
-                let last = self.model.open(conn).and_then(|conn| conn.health.ping);
-                let last = last.map_or(1, |ping| ping.stamp);
+                let last = self.stamps.get(&conn).copied().unwrap_or(1);
                 let stamp = match stamp {
                     Stamp::Last => last,
                     Stamp::Later(more) => last + u64::from(more),
                     Stamp::Earlier(less) => last.saturating_sub(less.into()),
                     Stamp::Number(number) => number,
                 };
-                pong(self.model.config.ping_format, stamp, style)
+                pong(self.format, stamp, style)
             }
         }
     }
@@ -285,11 +307,11 @@ fn payload(number: u8) -> Payload {
 }
 
 fn close(code: u16, reason: &'static str) -> CloseFrame {
-    CloseFrame::new(code, reason).unwrap()
+    CloseFrame::new(code, reason).expect("a code and a reason that can be sent")
 }
 
 impl Act {
-    fn call(self, here: &Situation<'_>) -> Call<'static> {
+    fn call(self, here: &Seen) -> Call<'static> {
         Call::Request(match self {
             Self::Connect(lobby, user) => {
                 return Call::Event(Event::Connected(Handshake::new(lobby.lobby(), user.user())));

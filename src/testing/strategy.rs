@@ -1,66 +1,49 @@
-//! How settings and steps are drawn. What comes first in a choice is what a failure shrinks to.
+//! Strategies for settings and steps. What comes first in a choice is what a failure shrinks to.
 
 use crate::{Cause, Config};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::settings::{KNOBS, settings};
+use super::settings::{KNOBS, Knobs};
 use super::step::{Act, But, Name, Said, Stamp, Step, Steps, Style, When, Where, Who};
+
+/// So many steps are enough to reach everything.
+const MOST_STEPS: usize = if cfg!(miri) { 20 } else { 120 };
 
 const SECOND: u64 = 1_000_000_000;
 
-/// How many cases, unless `PROPTEST_CASES` says so.
-pub fn cases(cases: u32) -> ProptestConfig {
-    let default = ProptestConfig::default();
-    let asked_for = std::env::var_os("PROPTEST_CASES").is_some();
-    ProptestConfig {
-        cases: if cfg!(miri) {
-            2
-        } else if asked_for {
-            default.cases
-        } else {
-            cases
-        },
-        max_shrink_iters: 20_000,
-        failure_persistence: None,
-        ..default
-    }
-}
-
-/// Settings, as the numbers that choose them: a failure shows these in a line, and the settings in its log.
+/// Settings under which everything happens soon.
 pub fn knobs() -> impl Strategy<Value = Knobs> {
     any::<[u8; KNOBS]>().prop_map(Knobs)
 }
 
-#[derive(Clone, Copy, Debug)]
-pub struct Knobs([u8; KNOBS]);
-
-impl From<Knobs> for Config {
-    fn from(Knobs(knobs): Knobs) -> Self {
-        settings(knobs)
-    }
-}
-
+/// Up to 120 steps of [any kind](step).
 pub fn steps() -> impl Strategy<Value = Steps> {
-    many(step())
+    vec(step(), 1..=MOST_STEPS).prop_map(Steps)
 }
 
-fn many(step: impl Strategy<Value = Step>) -> impl Strategy<Value = Steps> {
-    vec(step, 1..=if cfg!(miri) { 20 } else { 120 }).prop_map(Steps)
+/// Up to 120 [patient steps](patient_step).
+pub fn patient_steps() -> impl Strategy<Value = Steps> {
+    vec(patient_step(), 1..=MOST_STEPS).prop_map(Steps)
 }
 
-/// Steps among which a wait is rare, so that it is about who may be where.
-pub fn hasty_steps() -> impl Strategy<Value = Steps> {
+/// Any step at any time.
+pub fn step() -> impl Strategy<Value = Step> {
+    (when(), act()).prop_map(|(when, act)| Step { when, act })
+}
+
+/// A step before which a wait is rare, so that it is about who may be where.
+pub fn hasty_step() -> impl Strategy<Value = Step> {
     let when = prop_oneof![
         8 => Just(When::After(0)),
         1 => Just(When::Deadline),
     ];
-    many((when, act()).prop_map(|(when, act)| Step { when, act }))
+    (when, act()).prop_map(|(when, act)| Step { when, act })
 }
 
-/// Steps of few connections over long times, so that it is about who is still there.
-pub fn patient_steps() -> impl Strategy<Value = Steps> {
+/// A step of few connections over long times, so that it is about who is still there.
+pub fn patient_step() -> impl Strategy<Value = Step> {
     let act = prop_oneof![
         8 => Just(Act::Tick),
         2 => (name(), name()).prop_map(|(lobby, user)| Act::Connect(lobby, user)),
@@ -69,44 +52,40 @@ pub fn patient_steps() -> impl Strategy<Value = Steps> {
         2 => (name(), timeout()).prop_map(|(user, timeout)| Act::PingUser(user, timeout)),
         1 => act(),
     ];
-    many((when(), act).prop_map(|(when, act)| Step { when, act }))
+    (when(), act).prop_map(|(when, act)| Step { when, act })
 }
 
-/// A crowd, most of which falls silent: under `crowd_settings`, so that it is about when too many are.
-pub fn crowd_steps() -> impl Strategy<Value = Steps> {
-    let connect = (Just(Name(0)), name()).prop_map(|(lobby, user)| Act::Connect(lobby, user));
-    let crowd = vec(connect, 2..=12);
+/// One more of a crowd comes into its lobby at once.
+pub fn newcomer() -> impl Strategy<Value = Step> {
+    let when = When::After(0);
+    join_the_crowd().prop_map(move |act| Step { when, act })
+}
+
+/// A step of a crowd, most of which falls silent: under [`crowd_settings`], so that it is about when too many are.
+pub fn crowd_step() -> impl Strategy<Value = Step> {
     let hello = (0_u8..12).prop_map(|number| Act::Message(Who::Open(number), Said::Text(0)));
     let act = prop_oneof![
         16 => Just(Act::Tick),
         8 => hello,
-        2 => (Just(Name(0)), name()).prop_map(|(lobby, user)| Act::Connect(lobby, user)),
+        2 => join_the_crowd(),
         1 => (name(), timeout()).prop_map(|(user, timeout)| Act::PingUser(user, timeout)),
         1 => who().prop_map(Act::Kick),
     ];
     let when = prop_oneof![3 => Just(When::Deadline), 1 => Just(When::After(0)), 1 => (0..SECOND).prop_map(When::Late)];
-    let later = vec(
-        (when, act).prop_map(|(when, act)| Step { when, act }),
-        1..=if cfg!(miri) { 20 } else { 120 },
-    );
-    (crowd, later).prop_map(|(crowd, later)| {
-        let when = When::After(0);
-        let crowd = crowd.into_iter().map(|act| Step { when, act });
-        Steps(crowd.chain(later).collect())
-    })
+    (when, act).prop_map(|(when, act)| Step { when, act })
 }
 
-/// Nothing but silence ends a connection, and few silent ones are too many.
-pub fn crowd_settings(floor: u32, max_missed: u8) -> Config {
-    Config {
+fn join_the_crowd() -> impl Strategy<Value = Act> {
+    (Just(Name(0)), name()).prop_map(|(lobby, user)| Act::Connect(lobby, user))
+}
+
+/// Nothing but silence ends a connection, and few silent ones are too many: more than 0 to 3.
+pub fn crowd_settings() -> impl Strategy<Value = Config> {
+    (0_u32..4, 1_u8..4).prop_map(|(floor, max_missed)| Config {
         stale_wave_floor: Some(floor),
         max_missed,
         ..Config::default()
-    }
-}
-
-pub fn step() -> impl Strategy<Value = Step> {
-    (when(), act()).prop_map(|(when, act)| Step { when, act })
+    })
 }
 
 fn when() -> impl Strategy<Value = When> {

@@ -9,7 +9,7 @@ use crate::{
 
 /// A payload; the model cannot make a `Payload::Ping`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Words {
+pub(crate) enum Words {
     /// A text message.
     Text(String),
     /// A binary message.
@@ -30,7 +30,7 @@ impl From<&Payload> for Words {
 
 /// One output.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub(crate) enum Told {
     Send {
         to: Vec<ConnId>,
         payload: Words,
@@ -84,13 +84,28 @@ pub enum Told {
         missed: u32,
         open: u32,
     },
-    /// A notice that the model has not heard of.
-    Unknown(String),
 }
 
-/// Everything in an outbox.
-pub fn told(out: &Outbox) -> Vec<Told> {
-    out.iter().map(Told::from).collect()
+/// All that came of one call: what it returned and what it wrote, as owned values that can be compared and printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub(super) answered: Answered,
+    pub(super) told: Vec<Told>,
+}
+
+impl Outcome {
+    /// What a call returned and wrote. The outbox holds nothing else.
+    pub fn of(reply: &Reply, out: &Outbox) -> Self {
+        Self {
+            answered: reply.into(),
+            told: out.iter().map(Told::from).collect(),
+        }
+    }
+
+    /// Whether nothing was written.
+    pub fn is_silent(&self) -> bool {
+        self.told.is_empty()
+    }
 }
 
 impl From<Output<'_>> for Told {
@@ -153,44 +168,39 @@ impl From<Notice<'_>> for Told {
             Notice::PingTimedOut { conn } => Self::PingTimedOut { conn },
             Notice::Paused { by } => Self::Paused { by },
             Notice::StaleWave { missed, open } => Self::StaleWave { missed, open },
-            other => Self::Unknown(other.to_string()),
         }
     }
 }
 
 /// What a call returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answered {
+pub(crate) enum Answered {
     Connected(Result<ConnId, TurnedAway>),
     Message(Inbound),
     Ticked,
     Changed(bool),
     Addressed(usize),
     Entered(Result<LobbyId, NotEntered>),
-    /// A reply that the model has not heard of.
-    Unknown(String),
 }
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TurnedAway {
-    pub rule: RefusalRule,
-    pub code: u16,
-    pub reason: String,
-    pub retry: Retry,
+pub(crate) struct TurnedAway {
+    pub(crate) rule: RefusalRule,
+    pub(crate) code: u16,
+    pub(crate) reason: String,
+    pub(crate) retry: Retry,
     /// The reason in the close frame, with its advice.
-    pub on_the_wire: String,
+    pub(crate) on_the_wire: String,
 }
 
 /// A lobby that could not be entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotEntered {
+pub(crate) enum NotEntered {
     UnknownConnection,
     NotMember,
     TooManyLobbies,
     Refused(TurnedAway),
-    /// An error that the model has not heard of.
-    Unknown(String),
 }
 
 impl From<&Refusal> for TurnedAway {
@@ -212,7 +222,6 @@ impl From<&JoinError> for NotEntered {
             JoinError::NotMember => Self::NotMember,
             JoinError::TooManyLobbies => Self::TooManyLobbies,
             JoinError::Refused(refusal) => Self::Refused(refusal.into()),
-            other => Self::Unknown(other.to_string()),
         }
     }
 }
@@ -226,7 +235,6 @@ impl From<&Reply> for Answered {
             Reply::Changed(changed) => Self::Changed(*changed),
             Reply::Addressed(addressed) => Self::Addressed(*addressed),
             Reply::Entered(result) => Self::Entered(result.as_ref().map(|&lobby| lobby).map_err(Into::into)),
-            other => Self::Unknown(format!("{other:?}")),
         }
     }
 }

@@ -7,54 +7,16 @@ use serde_json::{Value, json};
 
 use super::model::{Model, Phase};
 use super::model_clock::nanos;
+use super::pair::Reference;
+use super::seen::Seen;
 use super::told::TurnedAway;
 
-/// Whom and what to ask about.
-#[derive(Clone, Debug, Default)]
-pub struct Watched {
-    pub conns: Vec<ConnId>,
-    pub lobbies: Vec<LobbyId>,
-    pub lobby_names: Vec<String>,
-    pub user_names: Vec<String>,
-}
-
-/// So many are watched, the latest.
-const MOST: usize = 12;
-
-impl Watched {
-    pub fn conn(&mut self, conn: ConnId) {
-        add(&mut self.conns, &conn);
-    }
-
-    pub fn lobby(&mut self, lobby: LobbyId) {
-        add(&mut self.lobbies, &lobby);
-    }
-
-    pub fn lobby_name(&mut self, name: &str) {
-        add(&mut self.lobby_names, name);
-    }
-
-    pub fn user_name(&mut self, name: &str) {
-        add(&mut self.user_names, name);
-    }
-}
-
-fn add<T: PartialEq + ?Sized + ToOwned<Owned: std::borrow::Borrow<T>>>(list: &mut Vec<T::Owned>, item: &T) {
-    use std::borrow::Borrow as _;
-
-    if !list.iter().any(|known| known.borrow() == item) {
-        if list.len() >= MOST {
-            list.remove(0);
-        }
-        list.push(item.to_owned());
-    }
-}
-
+/// Everything that can be asked about a manager and about what was seen of it, as one value to compare.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
-    pub next_deadline: Option<Time>,
-    pub stats: Value,
-    pub lobbies: Vec<LobbyId>,
+    next_deadline: Option<Time>,
+    stats: Value,
+    lobbies: Vec<LobbyId>,
     conns: Vec<ConnView>,
     lobby_ids: Vec<(LobbyId, Option<String>, LobbyView)>,
     lobby_names: Vec<(String, Option<LobbyId>, Vec<ConnId>)>,
@@ -84,7 +46,7 @@ struct LobbyView {
 
 impl View {
     /// What the manager says.
-    pub fn of(manager: &Manager, watched: &Watched) -> Self {
+    pub fn of(manager: &Manager, seen: &Seen) -> Self {
         let lobby = |which: LobbyRef<'_>| LobbyView {
             connections: manager.lobby_connections(which.clone()).collect(),
             users: manager
@@ -106,11 +68,11 @@ impl View {
             next_deadline: manager.next_deadline(),
             stats: serde_json::to_value(manager.stats()).unwrap(),
             lobbies: manager.lobbies().collect(),
-            conns: watched.conns.iter().map(conn).collect(),
-            lobby_ids: (watched.lobbies.iter())
+            conns: seen.conns.iter().map(conn).collect(),
+            lobby_ids: (seen.lobbies.iter())
                 .map(|&id| (id, manager.lobby_name(id).map(String::from), lobby(id.into())))
                 .collect(),
-            lobby_names: (watched.lobby_names.iter())
+            lobby_names: (seen.lobby_names.iter())
                 .map(|name| {
                     (
                         name.clone(),
@@ -119,13 +81,13 @@ impl View {
                     )
                 })
                 .collect(),
-            users: (watched.user_names.iter())
+            users: (seen.user_names.iter())
                 .map(|name| {
                     let conns = manager.user_connections(name).collect();
                     (name.clone(), manager.is_user_connected(name), conns)
                 })
                 .collect(),
-            can_accept: pairs(watched)
+            can_accept: pairs(seen)
                 .map(|(lobby, user)| {
                     let answer = manager.can_accept(lobby, user);
                     (lobby.clone(), user.clone(), answer.map_err(|refusal| (&refusal).into()))
@@ -135,7 +97,8 @@ impl View {
     }
 
     /// What the model says.
-    pub fn expected(model: &Model, watched: &Watched) -> Self {
+    pub fn expected(reference: &Reference) -> Self {
+        let Reference { model, seen } = reference;
         let members = |which: &LobbyRef<'_>| model.lobby(which).map_or_else(Vec::new, |lobby| lobby.members.clone());
         let lobby = |which: &LobbyRef<'_>| LobbyView {
             connections: members(which),
@@ -163,23 +126,23 @@ impl View {
             next_deadline: model.next_deadline(),
             stats: expected_stats(model),
             lobbies,
-            conns: watched.conns.iter().map(conn).collect(),
-            lobby_ids: (watched.lobbies.iter())
+            conns: seen.conns.iter().map(conn).collect(),
+            lobby_ids: (seen.lobbies.iter())
                 .map(|&id| {
                     let name = model.lobby(&id.into()).map(|lobby| lobby.name.clone());
                     (id, name, lobby(&id.into()))
                 })
                 .collect(),
-            lobby_names: (watched.lobby_names.iter())
+            lobby_names: (seen.lobby_names.iter())
                 .map(|name| (name.clone(), id_of(name), members(&(&**name).into())))
                 .collect(),
-            users: (watched.user_names.iter())
+            users: (seen.user_names.iter())
                 .map(|name| {
                     let conns = model.conns_of(name);
                     (name.clone(), !conns.is_empty(), conns)
                 })
                 .collect(),
-            can_accept: pairs(watched)
+            can_accept: pairs(seen)
                 .map(|(lobby, user)| {
                     let answer = model.admission(lobby, user);
                     let answer = answer.map(drop).map_err(|rule| model.refusal(rule));
@@ -191,9 +154,9 @@ impl View {
 }
 
 /// Who might connect where.
-fn pairs(watched: &Watched) -> impl Iterator<Item = (&String, &String)> {
-    let lobbies = watched.lobby_names.iter().rev().take(3);
-    lobbies.flat_map(|lobby| watched.user_names.iter().rev().take(4).map(move |user| (lobby, user)))
+fn pairs(seen: &Seen) -> impl Iterator<Item = (&String, &String)> {
+    let lobbies = seen.lobby_names.iter().rev().take(3);
+    lobbies.flat_map(|lobby| seen.user_names.iter().rev().take(4).map(move |user| (lobby, user)))
 }
 
 fn expected_stats(model: &Model) -> Value {
@@ -241,7 +204,7 @@ fn expected_stats(model: &Model) -> Value {
 }
 
 /// The lines that differ between two values, if they are not equal.
-pub fn difference<T: Debug + PartialEq>(what: &str, found: &T, expected: &T) -> Result<(), String> {
+pub(crate) fn difference<T: Debug + PartialEq>(what: &str, found: &T, expected: &T) -> Result<(), String> {
     if found == expected {
         return Ok(());
     }
