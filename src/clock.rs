@@ -1,9 +1,13 @@
 //! The two clocks: the driver's, which never steps back here, and active time, which stands still while the server is
 //! paused.
 
+#[cfg(any(test, feature = "testing"))]
+use alloc::format;
 use core::num::NonZeroU64;
 use core::time::Duration;
 
+#[cfg(any(test, feature = "testing"))]
+use crate::invariant::{Invariant, Violation, ensure};
 use crate::time::Time;
 
 /// An instant of active time: the driver's time less what the server slept. Patience is counted in it.
@@ -104,8 +108,29 @@ impl Clock {
         Duration::from_nanos(self.suspended)
     }
 
-    const fn active(&self) -> Active {
+    pub(crate) const fn active(&self) -> Active {
         Active::from_nanos(self.last.as_nanos() - self.suspended)
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl Clock {
+    /// `pauses` are those that were counted.
+    pub(crate) fn check(&self, pauses: u64) -> Result<(), Violation> {
+        let Self { last, suspended, .. } = *self;
+        let lived = suspended <= last.as_nanos() && (suspended == 0) == (pauses == 0);
+        // This one counts round and round.
+        let counted = u64::from(self.pauses) == pauses & u64::from(u32::MAX);
+        ensure(lived && counted, Invariant::Clock, || {
+            format!("{self:?}, and {pauses} pauses")
+        })
+    }
+}
+
+#[cfg(test)]
+impl Clock {
+    pub(crate) fn spoil(&mut self) {
+        self.suspended = u64::MAX;
     }
 }
 

@@ -1,8 +1,12 @@
 //! When each connection is to be looked at next: a binary heap that knows where everybody is.
 
+#[cfg(any(test, feature = "testing"))]
+use alloc::format;
 use alloc::vec::Vec;
 
 use crate::clock::Active;
+#[cfg(any(test, feature = "testing"))]
+use crate::invariant::{Invariant, Violation, ensure};
 
 /// Not in the heap.
 const ABSENT: u32 = u32::MAX;
@@ -104,6 +108,50 @@ impl Deadlines {
     fn place(&mut self, position: usize, entry: (Active, u32)) {
         self.heap[position] = entry;
         self.positions[entry.1 as usize] = position as u32;
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl Deadlines {
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// The check time of a slot.
+    pub(crate) fn get(&self, slot: u32) -> Option<Active> {
+        self.position(slot)
+            .and_then(|position| self.heap.get(position))
+            .map(|&(time, _)| time)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Violation> {
+        for (position, entry) in self.heap.iter().enumerate() {
+            let parent = position.checked_sub(1).map(|below| below / 2);
+            let parent = parent.and_then(|parent| self.heap.get(parent));
+            ensure(parent.is_none_or(|parent| parent < entry), Invariant::HeapOrder, || {
+                format!("{entry:?} lies below {parent:?}")
+            })?;
+            let (_, slot) = *entry;
+            let known = self.position(slot);
+            ensure(known == Some(position), Invariant::HeapPositions, || {
+                format!("slot {slot} is at {position} and known to be at {known:?}")
+            })?;
+        }
+        let known = self.positions.iter().filter(|&&position| position != ABSENT).count();
+        ensure(known == self.heap.len(), Invariant::HeapPositions, || {
+            format!("{known} known to be there, {} there", self.heap.len())
+        })
+    }
+}
+
+#[cfg(test)]
+impl Deadlines {
+    pub(crate) fn spoil_order(&mut self) {
+        self.heap[0].0 = Active::LAST;
+    }
+
+    pub(crate) fn spoil_position(&mut self) {
+        self.positions.push(0);
     }
 }
 

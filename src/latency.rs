@@ -73,6 +73,26 @@ fn from_micros(micros: u32) -> Duration {
     Duration::from_micros(u64::from(micros))
 }
 
+#[cfg(any(test, feature = "testing"))]
+impl Rtt {
+    /// Whether the samples can have been what this says.
+    pub(crate) fn is_plausible(&self) -> bool {
+        let Self {
+            last,
+            min,
+            smoothed_by_8,
+        } = *self;
+        min == u32::MAX || (min <= last && min <= smoothed_by_8 / 8 && last <= LONGEST)
+    }
+}
+
+#[cfg(test)]
+impl Rtt {
+    pub(crate) fn spoil(&mut self) {
+        self.min = self.last + 1;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,8 @@ mod conn_map;
 mod deadlines;
 mod event;
 mod id;
+#[cfg(any(test, feature = "testing"))]
+mod invariant;
 mod latency;
 mod list;
 mod manager;

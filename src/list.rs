@@ -73,6 +73,25 @@ fn some(slot: u32) -> Option<u32> {
     (slot != NONE).then_some(slot)
 }
 
+#[cfg(any(test, feature = "testing"))]
+impl List {
+    /// Who is listed, if the links lead to the end and back the same way. `links` knows who can be listed at all.
+    pub(crate) fn walk(self, links: impl Fn(u32) -> Option<Links>) -> Option<alloc::vec::Vec<u32>> {
+        let mut listed = alloc::vec::Vec::new();
+        let (mut prev, mut next) = (NONE, self.head);
+        // A circle would come to somebody who has another one before them.
+        while let Some(slot) = some(next) {
+            let links = links(slot)?;
+            if links.prev != prev {
+                return None;
+            }
+            listed.push(slot);
+            (prev, next) = (slot, links.next);
+        }
+        (self.tail == prev).then_some(listed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::vec;

@@ -1,12 +1,16 @@
 //! Named things: each name is stored once, and found by a keyed hash because names come from strangers.
 
 use alloc::boxed::Box;
+#[cfg(any(test, feature = "testing"))]
+use alloc::format;
 use core::hash::Hasher;
 
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
 use crate::id::Key;
+#[cfg(any(test, feature = "testing"))]
+use crate::invariant::{Invariant, Violation, ensure};
 use crate::slots::Slots;
 
 /// The key of every hash table. It decides how well a flood of chosen names is withstood, and nothing that anybody can
@@ -106,6 +110,44 @@ impl<T> Names<T> {
     /// In the order of the slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &str, &T)> {
         self.things.iter().map(|(key, named)| (key, &*named.name, &named.value))
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl<T> Names<T> {
+    /// The thing in a slot, if there is one.
+    pub(crate) fn get_at(&self, slot: u32) -> Option<&T> {
+        self.things.get_at(slot).map(|named| &named.value)
+    }
+
+    pub(crate) fn check(&self, longest: usize) -> Result<(), Violation> {
+        self.things.check()?;
+        for (key, name, _) in self.iter() {
+            ensure((1..=longest).contains(&name.len()), Invariant::NameLength, || {
+                format!("{name:?}")
+            })?;
+            let hash = self.hash_key.hash(name.as_bytes());
+            let is_it = |&slot: &u32| self.things.get_at(slot).is_some_and(|named| &*named.name == name);
+            let found = self.by_name.find(hash, is_it).copied();
+            ensure(found == Some(key.index), Invariant::NameTable, || {
+                format!("{name:?} lies in slot {} and is found in {found:?}", key.index)
+            })?;
+        }
+        let (found, kept) = (self.by_name.len(), self.things.len());
+        ensure(found == kept, Invariant::NameTable, || {
+            format!("{found} to be found, {kept} kept")
+        })
+    }
+}
+
+#[cfg(test)]
+impl<T> Names<T> {
+    pub(crate) fn spoil_count(&mut self) {
+        self.things.spoil_count();
+    }
+
+    pub(crate) fn spoil_name(&mut self, slot: u32, name: &str) {
+        self.things.at_mut(slot).name = name.into();
     }
 }
 

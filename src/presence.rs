@@ -1,8 +1,12 @@
 //! Who is in which lobby, however many connections they have there.
 
+#[cfg(any(test, feature = "testing"))]
+use alloc::format;
 use hashbrown::HashTable;
 use slab::Slab;
 
+#[cfg(any(test, feature = "testing"))]
+use crate::invariant::{Invariant, Violation, ensure};
 use crate::list::{Linked, Links, List};
 use crate::names::HashKey;
 use crate::slots;
@@ -98,6 +102,62 @@ impl Linked for Presences {
 
     fn links_mut(&mut self, slot: u32) -> &mut Links {
         &mut self.entries[slot as usize].links
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl Presence {
+    pub(crate) fn lobby(&self) -> u32 {
+        self.lobby
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl Presences {
+    /// An entry, its lobby, its user and its number of connections.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, u32, u32, u32)> {
+        self.entries.iter().map(|(entry, presence)| {
+            let Presence {
+                lobby,
+                user,
+                connections,
+                ..
+            } = *presence;
+            (slots::index(entry), lobby, user, connections)
+        })
+    }
+
+    /// The links of an entry, if there is one.
+    pub(crate) fn links_of(&self, entry: u32) -> Option<Links> {
+        self.entries.get(entry as usize).map(|presence| presence.links)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Violation> {
+        for (entry, lobby, user, _) in self.iter() {
+            let is_it = |&other: &u32| {
+                let other = self.entries.get(other as usize);
+                other.is_some_and(|other| (other.lobby, other.user) == (lobby, user))
+            };
+            let found = self.by_pair.find(hash_pair(self.hash_key, lobby, user), is_it).copied();
+            ensure(found == Some(entry), Invariant::PresenceTable, || {
+                format!("lobby {lobby} and user {user} have entry {entry}, and {found:?} is found")
+            })?;
+        }
+        let (found, kept) = (self.by_pair.len(), self.entries.len());
+        ensure(found == kept, Invariant::PresenceTable, || {
+            format!("{found} to be found, {kept} kept")
+        })
+    }
+}
+
+#[cfg(test)]
+impl Presences {
+    pub(crate) fn spoil_count(&mut self, entry: u32) {
+        self.entries[entry as usize].connections += 1;
+    }
+
+    pub(crate) fn spoil_table(&mut self) {
+        self.by_pair.clear();
     }
 }
 

@@ -8,10 +8,16 @@
 //!                            +- due, silent for the last time: stale
 //! ```
 
+#[cfg(any(test, feature = "testing"))]
+use alloc::format;
 use core::num::NonZeroU64;
 use core::time::Duration;
 
 use crate::clock::Active;
+#[cfg(any(test, feature = "testing"))]
+use crate::id::ConnId;
+#[cfg(any(test, feature = "testing"))]
+use crate::invariant::{Invariant, Violation, ensure};
 use crate::latency::{Latency, Rtt};
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
@@ -207,6 +213,67 @@ impl Pulse {
     /// A pong that gives a time may still come.
     fn answerable(&self, pauses: u32) -> bool {
         self.outstanding.is_some() && self.pauses == pauses
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl Pulse {
+    /// Whether somebody waits for an answer.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.demand.is_some()
+    }
+
+    /// The pulse of this connection, if it is open. `latest` is the latest instant that it may know, `last_ping` the time
+    /// stamp of the last ping to anybody.
+    pub(crate) fn check_state(
+        &self,
+        conn: ConnId,
+        latest: Active,
+        last_ping: u64,
+        patience: Patience,
+    ) -> Result<(), Violation> {
+        let details = || format!("{conn}, and it is {latest:?} at most: {self:?}");
+        let Self {
+            heard, sent, missed, ..
+        } = *self;
+        ensure(heard <= latest && sent <= latest, Invariant::NotInTheFuture, details)?;
+        let known = self.outstanding.is_none_or(|ping| ping.get() <= last_ping);
+        ensure(known, Invariant::TimeStamp, details)?;
+        ensure(
+            missed == 0 || (heard < sent && self.awaiting),
+            Invariant::Silence,
+            details,
+        )?;
+        let spared = missed == patience.max_missed;
+        ensure(
+            missed <= patience.max_missed && self.held == spared,
+            Invariant::Held,
+            details,
+        )?;
+        ensure(self.rtt.is_plausible(), Invariant::Latency, details)
+    }
+}
+
+#[cfg(test)]
+impl Pulse {
+    pub(crate) fn spoil_heard(&mut self) {
+        self.heard = Active::LAST;
+    }
+
+    pub(crate) fn spoil_outstanding(&mut self) {
+        self.outstanding = Some(NonZeroU64::MAX);
+    }
+
+    pub(crate) fn spoil_awaiting(&mut self) {
+        self.awaiting = !self.awaiting;
+    }
+
+    pub(crate) fn spoil_held(&mut self) {
+        self.held = !self.held;
+    }
+
+    pub(crate) fn spoil_latency(&mut self) {
+        self.rtt.spoil();
     }
 }
 

@@ -1,9 +1,15 @@
 //! The members of one lobby, in join order, as one run of memory that a broadcast copies.
 
+#[cfg(any(test, feature = "testing"))]
+use alloc::format;
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
 use crate::id::ConnId;
+#[cfg(any(test, feature = "testing"))]
+use crate::id::LobbyId;
+#[cfg(any(test, feature = "testing"))]
+use crate::invariant::{Invariant, Violation, ensure};
 
 /// Below this capacity a run is not worth shrinking.
 const KEEP: usize = 64;
@@ -97,6 +103,36 @@ impl Roster {
             self.ids.shrink_to(kept * 2);
             self.tickets.shrink_to(kept * 2);
         }
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl Roster {
+    /// Who holds a ticket.
+    pub(crate) fn holder(&self, ticket: Ticket) -> Option<ConnId> {
+        let position = self.tickets.binary_search(&(ticket.0.get() << 1)).ok()?;
+        self.ids.get(position).copied()
+    }
+
+    pub(crate) fn check(&self, lobby: LobbyId) -> Result<(), Violation> {
+        let holes = self.tickets.iter().filter(|&ticket| ticket & 1 == 1).count();
+        let ascends = self.tickets.is_sorted_by(|one, next| one >> 1 < next >> 1);
+        let last = self.tickets.last().is_none_or(|ticket| ticket >> 1 <= self.last);
+        let alike = self.ids.len() == self.tickets.len() && self.holes == holes && holes * 2 <= self.ids.len();
+        ensure(ascends && last && alike, Invariant::Roster, || {
+            format!("that of {lobby}: {self:?}")
+        })
+    }
+}
+
+#[cfg(test)]
+impl Roster {
+    pub(crate) fn spoil_holes(&mut self) {
+        self.holes += 1;
+    }
+
+    pub(crate) fn spoil_member(&mut self, conn: ConnId) {
+        self.ids[0] = conn;
     }
 }
 

@@ -1,11 +1,15 @@
 //! A slab with generations: the one place where an id becomes a thing.
 
+#[cfg(any(test, feature = "testing"))]
+use alloc::format;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 use slab::Slab;
 
 use crate::id::Key;
+#[cfg(any(test, feature = "testing"))]
+use crate::invariant::{Invariant, Violation, ensure};
 
 /// The generation of a slot's first tenant.
 const FIRST: NonZeroU32 = NonZeroU32::MIN;
@@ -133,6 +137,49 @@ impl<T> Slots<T> {
 )]
 pub(crate) const fn index(position: usize) -> u32 {
     position as u32
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl<T> Slots<T> {
+    /// The live value in a slot, if there is one.
+    pub(crate) fn get_at(&self, index: u32) -> Option<&T> {
+        match self.slab.get(index as usize)? {
+            Slot::Live { value, .. } => Some(value),
+            Slot::Retired => None,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Violation> {
+        let live = self.iter().count();
+        ensure(self.live == live, Invariant::SlotCount, || {
+            format!("{} counted, {live} live", self.live)
+        })?;
+        for (position, slot) in &self.slab {
+            let last = match slot {
+                Slot::Live { generation, .. } => Some(*generation),
+                Slot::Retired => Some(NonZeroU32::MAX),
+            };
+            let next = self.next.get(position).copied();
+            ensure(next == last, Invariant::Generations, || {
+                format!("slot {position} has {last:?}, and its next tenant is said to follow {next:?}")
+            })?;
+        }
+        let vacant = self.slab.vacant_key();
+        ensure(vacant <= self.next.len(), Invariant::Generations, || {
+            format!("slot {vacant} is free and has no generation")
+        })
+    }
+}
+
+#[cfg(test)]
+impl<T> Slots<T> {
+    pub(crate) fn spoil_count(&mut self) {
+        self.live += 1;
+    }
+
+    pub(crate) fn spoil_generation(&mut self, index: u32) {
+        self.next[index as usize] = NonZeroU32::MAX;
+    }
 }
 
 #[cfg(test)]

@@ -23,14 +23,14 @@ trait Kind: 'static {
         knobs().prop_map(Config::from).boxed()
     }
 
-    /// How the step that follows so many is drawn.
-    fn step(number: usize) -> BoxedStrategy<Step>;
+    /// How the step that follows so many is drawn; `few` is a number from 2 to 12.
+    fn step(number: usize, few: usize) -> BoxedStrategy<Step>;
 }
 
 struct Anything;
 
 impl Kind for Anything {
-    fn step(_: usize) -> BoxedStrategy<Step> {
+    fn step(_: usize, _: usize) -> BoxedStrategy<Step> {
         step().boxed()
     }
 }
@@ -38,7 +38,7 @@ impl Kind for Anything {
 struct Hasty;
 
 impl Kind for Hasty {
-    fn step(_: usize) -> BoxedStrategy<Step> {
+    fn step(_: usize, _: usize) -> BoxedStrategy<Step> {
         hasty_step().boxed()
     }
 }
@@ -46,7 +46,7 @@ impl Kind for Hasty {
 struct Patient;
 
 impl Kind for Patient {
-    fn step(_: usize) -> BoxedStrategy<Step> {
+    fn step(_: usize, _: usize) -> BoxedStrategy<Step> {
         patient_step().boxed()
     }
 }
@@ -58,8 +58,8 @@ impl Kind for Crowd {
         crowd_settings().boxed()
     }
 
-    fn step(number: usize) -> BoxedStrategy<Step> {
-        if number < 8 {
+    fn step(number: usize, few: usize) -> BoxedStrategy<Step> {
+        if number < few {
             newcomer().boxed()
         } else {
             crowd_step().boxed()
@@ -73,6 +73,7 @@ struct State {
     config: Config,
     reference: Reference,
     steps: usize,
+    few: usize,
     last: Option<(Input<'static>, Outcome)>,
 }
 
@@ -90,17 +91,18 @@ impl<K: Kind> ReferenceStateMachine for Machine<K> {
     type Transition = Step;
 
     fn init_state() -> BoxedStrategy<State> {
-        let state = K::settings().prop_map(|config| State {
+        let state = (K::settings(), 2_usize..=12).prop_map(|(config, few)| State {
             reference: Reference::new(config.clone()),
             config,
             steps: 0,
+            few,
             last: None,
         });
         state.boxed()
     }
 
     fn transitions(state: &State) -> BoxedStrategy<Step> {
-        K::step(state.steps)
+        K::step(state.steps, state.few)
     }
 
     fn apply(mut state: State, step: &Step) -> State {

@@ -43,6 +43,11 @@ impl Conn {
     pub(super) fn is_open(&self) -> bool {
         self.phase == Phase::Open
     }
+
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn links(&self) -> Links {
+        self.links
+    }
 }
 
 impl Linked for Slots<Conn> {

@@ -4,6 +4,8 @@ mod admission;
 mod apply;
 mod conn;
 mod health;
+#[cfg(any(test, feature = "testing"))]
+mod invariants;
 mod query;
 mod send;
 mod transitions;

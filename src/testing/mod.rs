@@ -1,6 +1,7 @@
 //! The instruments that this library is checked with, for your own property tests (feature `testing`).
 
 mod decode;
+mod invariants;
 mod model;
 mod model_clock;
 mod model_entry;
@@ -15,6 +16,7 @@ mod told;
 mod view;
 
 pub use decode::{fuzz, replay};
+pub use invariants::{Invariant, Violation, check_invariants};
 pub use model::Model;
 pub use pair::{Difference, Pair, Reference, Subject};
 pub use seen::Seen;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::invariants::check_invariants;
 use super::model::Model;
 use super::seen::Seen;
 use super::step::{Step, Steps};
@@ -65,10 +66,10 @@ impl Subject {
     }
 
     /// Gives the manager one input and compares its reply, all outputs and all queries with those of a reference that
-    /// was given the same.
+    /// was given the same; then [checks the invariants](check_invariants).
     ///
     /// # Errors
-    /// The first difference.
+    /// The first difference, or the invariant that does not hold.
     pub fn feed(&mut self, input: &Input<'_>, expected: &Outcome, reference: &Reference) -> Result<(), Difference> {
         self.log.push(serde_json::to_string(input).expect("an input is JSON"));
         self.out.clear();
@@ -80,6 +81,7 @@ impl Subject {
                 let found = View::of(&self.manager, &reference.seen);
                 difference("the queries", &found, &View::expected(reference))
             })
+            .and_then(|()| check_invariants(&self.manager).map_err(|violation| violation.to_string()))
             .map_err(|text| self.difference(text))
     }
 
@@ -93,7 +95,7 @@ impl Subject {
     }
 }
 
-/// Where the manager is not what the model says. `Display` and `Debug` show the log, then the lines that differ.
+/// Where the manager is not what the model says, or breaks an invariant. `Display` and `Debug` show the log, then the lines that differ.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Difference {
     log: String,
@@ -106,7 +108,7 @@ impl Difference {
         &self.log
     }
 
-    /// What differs.
+    /// What differs, or what does not hold.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -162,10 +164,10 @@ impl Pair {
         (pair, inputs)
     }
 
-    /// Gives both the same input and compares the reply, all outputs and all queries.
+    /// Gives both the same input, and compares and checks as [`Subject::feed`] does.
     ///
     /// # Errors
-    /// The first difference.
+    /// The first difference, or the invariant that does not hold.
     pub fn feed(&mut self, input: &Input<'_>) -> Result<(), Difference> {
         let expected = self.reference.apply(input);
         self.subject.feed(input, &expected, &self.reference)

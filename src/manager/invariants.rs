@@ -1,0 +1,320 @@
+//! What holds of the whole, after every call. The tables check themselves; here they are held against one another.
+//!
+//! Nothing is trusted before it was checked, so that this panics on no manager, however damaged: first each table, then
+//! that what refers to something refers to what is there, then everything else.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+
+use super::Manager;
+use super::conn::{Conn, Phase};
+use super::transitions::Population;
+use crate::clock::Active;
+use crate::id::{ConnId, LobbyId};
+use crate::invariant::{Invariant, Violation, ensure};
+use crate::pulse::Patience;
+use crate::time::duration_nanos;
+
+/// What a recount finds about one user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    open: u32,
+    all: u32,
+    replaced: Option<u32>,
+    /// So many connections are closing for a newer one.
+    closing_replaced: u32,
+}
+
+impl Manager {
+    /// The first invariant that does not hold. O(n log n) in everything there is.
+    pub(crate) fn check_invariants(&self) -> Result<(), Violation> {
+        self.check_settings()?;
+        self.check_tables()?;
+        self.check_references()?;
+        self.check_users()?;
+        self.check_lobbies()?;
+        for (id, conn) in self.conns() {
+            self.check_connection(id, conn)?;
+        }
+        self.check_population()?;
+        self.check_limits()?;
+        self.check_counters()
+    }
+
+    fn conns(&self) -> impl Iterator<Item = (ConnId, &Conn)> {
+        self.conns.iter().map(|(key, conn)| (ConnId::new(key), conn))
+    }
+
+    fn check_settings(&self) -> Result<(), Violation> {
+        let Self { config, patience, .. } = self;
+        let valid = config.validate();
+        ensure(valid.is_ok(), Invariant::Settings, || format!("{valid:?}"))?;
+        let Patience {
+            interval,
+            timeout,
+            max_missed,
+        } = *patience;
+        let times = interval == config.ping_interval.map(duration_nanos)
+            && timeout == duration_nanos(config.ping_timeout)
+            && max_missed == config.max_missed
+            && self.close_timeout == duration_nanos(config.close_timeout)
+            && self.pause_tolerance == config.pause_tolerance.map(duration_nanos);
+        ensure(times, Invariant::Settings, || {
+            format!("{patience:?} is not what the settings say")
+        })
+    }
+
+    fn check_tables(&self) -> Result<(), Violation> {
+        let longest = self.config.max_name_bytes as usize;
+        self.conns.check()?;
+        self.users.check(longest)?;
+        self.lobbies.check(longest)?;
+        self.presences.check()?;
+        self.deadlines.check()?;
+        self.clock.check(self.counters.pauses)?;
+        self.lobbies
+            .iter()
+            .try_for_each(|(key, _, lobby)| lobby.members.check(LobbyId::new(key)))
+    }
+
+    fn check_references(&self) -> Result<(), Violation> {
+        let refers = |there: bool, who: &dyn core::fmt::Display| {
+            ensure(there, Invariant::References, || {
+                format!("{who} refers to what is not there")
+            })
+        };
+        let (user, lobby) = (
+            |slot: u32| self.users.get_at(slot).is_some(),
+            |slot: u32| self.lobbies.get_at(slot).is_some(),
+        );
+        for (id, conn) in self.conns() {
+            let mut places = conn.memberships.as_slice().iter();
+            let placed = places.all(|place| lobby(place.lobby) && self.presences.links_of(place.presence).is_some());
+            refers(placed && user(conn.user), &id)?;
+        }
+        for (entry, of, who, _) in self.presences.iter() {
+            refers(lobby(of) && user(who), &format_args!("presence {entry}"))?;
+        }
+        for (_, name, record) in self.users.iter() {
+            let there = record.replaced.is_none_or(|slot| self.conns.get_at(slot).is_some());
+            refers(there, &format_args!("user {name:?}"))?;
+        }
+        Ok(())
+    }
+
+    fn check_users(&self) -> Result<(), Violation> {
+        let mut tallies: BTreeMap<u32, Tally> = BTreeMap::new();
+        for (id, conn) in self.conns() {
+            let tally = tallies.entry(conn.user).or_default();
+            tally.all += 1;
+            tally.open += u32::from(conn.is_open());
+            if conn.phase == (Phase::Closing { replaced: true }) {
+                tally.replaced = Some(id.index());
+                tally.closing_replaced += 1;
+            }
+        }
+        for (key, name, user) in self.users.iter() {
+            let tally = tallies.get(&key.index).copied().unwrap_or_default();
+            let counted = (user.open_count, user.connections) == (tally.open, tally.all);
+            ensure(counted && tally.all > 0, Invariant::UserCount, || {
+                format!("{name:?} has {user:?}, and {tally:?} was found")
+            })?;
+            let lingering = user.replaced == tally.replaced && tally.closing_replaced <= 1;
+            ensure(lingering, Invariant::Replaced, || {
+                format!("{name:?} has {user:?}, and {tally:?} was found")
+            })?;
+            let listed = user.open.walk(|slot| {
+                let conn = self.conns.get_at(slot)?;
+                (conn.is_open() && conn.user == key.index).then(|| conn.links())
+            });
+            let whole = listed
+                .as_ref()
+                .is_some_and(|listed| listed.len() == tally.open as usize);
+            ensure(whole, Invariant::UserList, || {
+                format!("that of {name:?} leads to {listed:?}, and {} are open", tally.open)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn check_lobbies(&self) -> Result<(), Violation> {
+        // By presence and by lobby.
+        let (mut there, mut members) = (BTreeMap::<u32, u32>::new(), BTreeMap::<u32, usize>::new());
+        for (id, conn) in self.conns() {
+            let places = conn.memberships.as_slice();
+            for (number, place) in places.iter().enumerate() {
+                let lobby = LobbyId::new(self.lobbies.key_at(place.lobby));
+                let before = places.get(..number).unwrap_or_default();
+                let once = before.iter().all(|other| other.lobby != place.lobby);
+                ensure(once, Invariant::MembershipOnce, || format!("{id} is in {lobby} twice"))?;
+                let holder = self.lobbies.at(place.lobby).members.holder(place.ticket);
+                ensure(holder == Some(id), Invariant::Members, || {
+                    format!("the ticket of {id} for {lobby} is held by {holder:?}")
+                })?;
+                let presence = self.presences.at(place.presence);
+                let theirs = (presence.lobby(), presence.user) == (place.lobby, conn.user);
+                ensure(theirs, Invariant::PresenceCount, || {
+                    format!("{id} is in {lobby} by another's entry, {presence:?}")
+                })?;
+                *there.entry(place.presence).or_default() += 1;
+                *members.entry(place.lobby).or_default() += 1;
+            }
+        }
+        let mut users: BTreeMap<u32, usize> = BTreeMap::new();
+        for (entry, lobby, user, connections) in self.presences.iter() {
+            let found = there.get(&entry).copied().unwrap_or_default();
+            ensure(connections == found && found > 0, Invariant::PresenceCount, || {
+                format!("user {user} is said to be in lobby {lobby} {connections} times, and {found} were found")
+            })?;
+            *users.entry(lobby).or_default() += 1;
+        }
+        for (key, name, lobby) in self.lobbies.iter() {
+            let (kept, found) = (
+                lobby.members.len(),
+                members.get(&key.index).copied().unwrap_or_default(),
+            );
+            ensure(kept == found, Invariant::Members, || {
+                format!("{name:?} has {kept} members, and {found} tickets were found")
+            })?;
+            ensure(kept > 0, Invariant::LobbyOpen, || format!("{name:?}"))?;
+            let listed = lobby.users.walk(|entry| {
+                let links = self.presences.links_of(entry)?;
+                (self.presences.at(entry).lobby() == key.index).then_some(links)
+            });
+            let present = users.get(&key.index).copied().unwrap_or_default();
+            let whole = listed.as_ref().is_some_and(|listed| listed.len() == present);
+            ensure(whole, Invariant::LobbyUsers, || {
+                format!("that of {name:?} leads to {listed:?}, and {present} are there")
+            })?;
+            ensure(lobby.revision >= present as u64, Invariant::Revision, || {
+                format!("{name:?} is at {}, with {present} users", lobby.revision)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn check_connection(&self, id: ConnId, conn: &Conn) -> Result<(), Violation> {
+        // A pause sets active time back to the deadline, which may have been overslept by the tolerance before.
+        let latest = self
+            .clock
+            .active()
+            .after(self.pause_tolerance.unwrap_or(0))
+            .unwrap_or(Active::LAST);
+        let check = self.deadlines.get(id.index());
+        let in_time = if conn.is_open() {
+            conn.pulse
+                .check_state(id, latest, self.pinger.last_timestamp(), self.patience)?;
+            // An answered demand leaves its check time behind: a message moves no timer.
+            let due = conn.pulse.deadline();
+            due.is_none_or(|due| check.is_some_and(|check| check <= due))
+        } else {
+            let alone = conn.memberships.as_slice().is_empty() && !conn.pulse.is_asked();
+            ensure(alone, Invariant::ClosingAlone, || format!("{id}: {conn:?}"))?;
+            // If the end of time comes before that of its time-out, it is never looked at.
+            let due = latest.after(self.close_timeout);
+            due.is_none_or(|due| check.is_some_and(|check| check <= due))
+        };
+        ensure(in_time, Invariant::CheckTime, || {
+            format!("{id} is looked at at {check:?}: {conn:?}")
+        })
+    }
+
+    fn check_population(&self) -> Result<(), Violation> {
+        let waiting = self.conns().filter(|(id, _)| self.deadlines.get(id.index()).is_some());
+        let waiting = waiting.count();
+        ensure(self.deadlines.len() == waiting, Invariant::CheckTime, || {
+            format!(
+                "{} are to be looked at, and {waiting} of them are there",
+                self.deadlines.len()
+            )
+        })?;
+        let count = |wanted: &dyn Fn(&Conn) -> bool| {
+            let found = self.conns().filter(|(_, conn)| wanted(conn)).count();
+            u32::try_from(found).unwrap_or(u32::MAX)
+        };
+        let with_open = self.users.iter().filter(|(_, _, user)| user.open_count > 0).count();
+        let Population {
+            open,
+            closing,
+            closing_replaced,
+            users,
+            silent,
+        } = self.population;
+        let found = (
+            count(&Conn::is_open),
+            count(&|conn| !conn.is_open()),
+            count(&|conn| conn.phase == Phase::Closing { replaced: true }),
+        );
+        ensure(
+            (open, closing, closing_replaced) == found,
+            Invariant::Population,
+            || format!("{:?} counted, {found:?} found", self.population),
+        )?;
+        ensure(users as usize == with_open, Invariant::UsersPresent, || {
+            format!("{users} counted, {with_open} found")
+        })?;
+        let missed = count(&|conn| conn.is_open() && conn.pulse.has_missed());
+        ensure(silent == missed, Invariant::Silent, || {
+            format!("{silent} counted, {missed} found")
+        })
+    }
+
+    fn check_limits(&self) -> Result<(), Violation> {
+        let within = |count: usize, limit: Option<u32>| limit.is_none_or(|limit| count <= limit as usize);
+        let config = &self.config;
+        let seats = self.population.seats();
+        ensure(
+            within(seats as usize, config.max_connections),
+            Invariant::ServerLimit,
+            || format!("{seats} are there"),
+        )?;
+        for (_, name, lobby) in self.lobbies.iter() {
+            let members = lobby.members.len();
+            ensure(
+                within(members, config.max_connections_per_lobby),
+                Invariant::LobbyLimit,
+                || format!("{members} are in {name:?}"),
+            )?;
+        }
+        for (_, name, user) in self.users.iter() {
+            let open = user.open_count;
+            ensure(
+                within(open as usize, config.max_connections_per_user),
+                Invariant::UserLimit,
+                || format!("{name:?} has {open}"),
+            )?;
+        }
+        for (id, conn) in self.conns() {
+            let lobbies = conn.memberships.as_slice().len();
+            ensure(
+                within(lobbies, config.max_lobbies_per_connection),
+                Invariant::MembershipLimit,
+                || format!("{id} is in {lobbies}"),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn check_counters(&self) -> Result<(), Violation> {
+        let counters = &self.counters;
+        let evictions = &counters.evictions;
+        let details = || format!("{counters:?} with {:?}", self.population);
+        let sum = |numbers: &[u64]| numbers.iter().fold(0, |sum: u64, &number| sum.saturating_add(number));
+        let here = u64::from(self.population.total());
+        let admitted = sum(&[here, evictions.stale, evictions.close_timeout, evictions.replaced]);
+        ensure(admitted <= counters.admissions, Invariant::Admissions, details)?;
+        let closing = u64::from(self.population.closing);
+        let told = sum(&[closing, evictions.close_timeout, evictions.replaced]);
+        let closes = (told..=counters.admissions).contains(&counters.closes);
+        ensure(closes, Invariant::Closes, details)?;
+        let settled = sum(&[counters.pongs, counters.missed_pings]) <= counters.pings;
+        ensure(
+            settled && counters.pings <= counters.messages_out,
+            Invariant::Pings,
+            details,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

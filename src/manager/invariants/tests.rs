@@ -1,0 +1,263 @@
+//! For each invariant a corruption, and that it is seen.
+
+use core::time::Duration;
+use std::vec;
+use std::vec::Vec;
+
+use super::super::conn::{Lobby, User};
+use super::*;
+use crate::config::{Config, UserOverflow};
+use crate::event::{Cause, Handshake};
+use crate::list::List;
+use crate::outbox::{Command, Outbox};
+use crate::payload::{Frame, Payload};
+use crate::refusal::CloseFrame;
+use crate::time::Time;
+use crate::{LobbyRef, PingFormat};
+
+const ANN: u32 = 0;
+const DEN: u32 = 0;
+/// Of a user with three connections open, in two lobbies.
+const FIRST: u32 = 0;
+
+/// A manager in which there is something of everything: connections open, closing, replaced, silent and measured,
+/// in one lobby and in two, a roster with a hole, and a pause.
+fn manager() -> Manager {
+    let config = Config {
+        max_connections: Some(9),
+        max_connections_per_lobby: Some(8),
+        max_connections_per_user: Some(3),
+        max_lobbies_per_connection: Some(2),
+        user_overflow: UserOverflow::ReplaceOldest,
+        ping_format: PingFormat::WebSocket,
+        max_missed: 3,
+        stale_wave_floor: Some(0),
+        close_timeout: Duration::from_secs(1_000),
+        pause_tolerance: Some(Duration::from_secs(100)),
+        ..Config::default()
+    };
+    let mut manager = Manager::new(config).unwrap();
+    let mut out = Outbox::new();
+    let mut connect = |user| {
+        manager
+            .connected(Time::ZERO, Handshake::new("den", user), &mut out)
+            .unwrap()
+    };
+    let anns = ["ann"; 3].map(&mut connect);
+    let bobs = ["bob"; 4].map(&mut connect);
+    let (cat, _) = (connect("cat"), connect("dan"));
+    assert_eq!(anns[0].index(), FIRST);
+    for conn in [anns[0], bobs[1]] {
+        manager.join(Time::ZERO, conn, "hall", &mut out).unwrap();
+    }
+    manager.kick(Time::ZERO, bobs[2], &CloseFrame::new(4000, "kicked").unwrap(), &mut out);
+    manager.closed(Time::ZERO, cat, Cause::Peer, &mut out);
+    // Everyone but Bob answers all pings, until so many have been missed that it is called a wave.
+    while !manager.stale_wave {
+        let due = manager.next_deadline().unwrap();
+        out.clear();
+        manager.tick(due, &mut out);
+        for command in out.commands() {
+            if let Command::Send {
+                to,
+                payload: Payload::Ping(stamp),
+            } = command
+            {
+                for &conn in to.iter().filter(|&&conn| !bobs.contains(&conn)) {
+                    let pong = Frame::Pong(stamp.as_bytes()[..].into());
+                    manager.message(due + Duration::from_millis(5), conn, pong, &mut Outbox::new());
+                }
+            }
+        }
+    }
+    let late = manager.next_deadline().unwrap() + Duration::from_secs(101);
+    manager.message(late, anns[0], Frame::Text("still here".into()), &mut out);
+    manager
+}
+
+fn conn(manager: &mut Manager, wanted: impl Fn(&Conn) -> bool) -> &mut Conn {
+    let slot = manager.conns().find(|(_, conn)| wanted(conn)).unwrap().0.index();
+    manager.conns.at_mut(slot)
+}
+
+fn silent(manager: &mut Manager) -> &mut Conn {
+    conn(manager, |conn| conn.pulse.has_missed())
+}
+
+fn closing(manager: &mut Manager) -> &mut Conn {
+    conn(manager, |conn| conn.phase == Phase::Closing { replaced: false })
+}
+
+/// For each invariant what breaks it, and it alone as far as is looked before it.
+fn corruptions() -> Vec<(Invariant, fn(&mut Manager))> {
+    vec![
+        (Invariant::Settings, |manager| manager.config.max_missed = 0),
+        (Invariant::Settings, |manager| manager.close_timeout += 1),
+        (Invariant::SlotCount, |manager| manager.conns.spoil_count()),
+        (Invariant::SlotCount, |manager| manager.users.spoil_count()),
+        (Invariant::SlotCount, |manager| manager.lobbies.spoil_count()),
+        (Invariant::Generations, |manager| manager.conns.spoil_generation(FIRST)),
+        (Invariant::NameTable, |manager| manager.users.spoil_name(ANN, "eve")),
+        (Invariant::NameTable, |manager| manager.lobbies.spoil_name(DEN, "inn")),
+        (Invariant::NameLength, |manager| manager.config.max_name_bytes = 2),
+        (Invariant::References, |manager| manager.conns.at_mut(FIRST).user = 99),
+        (Invariant::References, |manager| {
+            manager.users.at_mut(ANN).replaced = Some(99)
+        }),
+        (Invariant::UserCount, |manager| {
+            manager.users.at_mut(ANN).open_count += 1
+        }),
+        (Invariant::UserCount, |manager| {
+            manager.users.at_mut(ANN).connections += 1
+        }),
+        (Invariant::UserCount, |manager| {
+            _ = manager.users.insert("eve", User::NEW)
+        }),
+        (Invariant::UserList, |manager| {
+            let mut list = manager.users.at(ANN).open;
+            list.remove(&mut manager.conns, FIRST);
+            manager.users.at_mut(ANN).open = list;
+        }),
+        (Invariant::Replaced, |manager| {
+            manager.users.at_mut(ANN).replaced = Some(FIRST)
+        }),
+        (Invariant::Replaced, |manager| {
+            closing(manager).phase = Phase::Closing { replaced: true }
+        }),
+        (Invariant::ClosingAlone, |manager| {
+            let now = manager.clock.active();
+            closing(manager).pulse.demand(now, 0, 1);
+        }),
+        (Invariant::MembershipOnce, |manager| {
+            let first = manager.conns.at_mut(FIRST);
+            let place = first.memberships.as_slice()[0];
+            first.memberships.push(place);
+        }),
+        (Invariant::Roster, |manager| {
+            manager.lobbies.at_mut(DEN).members.spoil_holes()
+        }),
+        (Invariant::Members, |manager| {
+            let other = ConnId::new(manager.conns.key_at(FIRST + 1));
+            manager.lobbies.at_mut(DEN).members.spoil_member(other);
+        }),
+        (Invariant::Members, |manager| {
+            let other = ConnId::new(manager.conns.key_at(FIRST));
+            manager.lobbies.at_mut(DEN).members.push(other);
+        }),
+        (Invariant::LobbyOpen, |manager| {
+            _ = manager.lobbies.insert("pit", Lobby::NEW)
+        }),
+        (Invariant::PresenceTable, |manager| manager.presences.spoil_table()),
+        (Invariant::PresenceCount, |manager| manager.presences.spoil_count(0)),
+        (Invariant::PresenceCount, |manager| {
+            let (hall, dan) = (DEN + 1, manager.users.find("dan").unwrap());
+            _ = manager.presences.enter(hall, dan, &mut { List::EMPTY });
+        }),
+        (Invariant::LobbyUsers, |manager| {
+            manager.lobbies.at_mut(DEN).users = List::EMPTY
+        }),
+        (Invariant::Revision, |manager| manager.lobbies.at_mut(DEN).revision = 1),
+        (Invariant::HeapOrder, |manager| manager.deadlines.spoil_order()),
+        (Invariant::HeapPositions, |manager| manager.deadlines.spoil_position()),
+        (Invariant::CheckTime, |manager| manager.deadlines.set(FIRST, None)),
+        (Invariant::CheckTime, |manager| {
+            manager.deadlines.set(99, Some(manager.clock.active()))
+        }),
+        (Invariant::CheckTime, |manager| {
+            let later = manager
+                .clock
+                .active()
+                .after(manager.close_timeout + manager.pause_tolerance.unwrap() + 1);
+            let closing = manager.conns().find(|(_, conn)| !conn.is_open()).unwrap().0;
+            manager.deadlines.set(closing.index(), later);
+        }),
+        (Invariant::NotInTheFuture, |manager| {
+            manager.conns.at_mut(FIRST).pulse.spoil_heard()
+        }),
+        (Invariant::TimeStamp, |manager| {
+            manager.conns.at_mut(FIRST).pulse.spoil_outstanding()
+        }),
+        (Invariant::Silence, |manager| silent(manager).pulse.spoil_awaiting()),
+        (Invariant::Held, |manager| silent(manager).pulse.spoil_held()),
+        (Invariant::Held, |manager| {
+            manager.conns.at_mut(FIRST).pulse.spoil_held()
+        }),
+        (Invariant::Latency, |manager| {
+            conn(manager, |conn| conn.pulse.latency().is_some() && conn.is_open())
+                .pulse
+                .spoil_latency();
+        }),
+        (Invariant::Population, |manager| manager.population.open += 1),
+        (Invariant::Population, |manager| manager.population.closing += 1),
+        (Invariant::Population, |manager| {
+            manager.population.closing_replaced += 1
+        }),
+        (Invariant::UsersPresent, |manager| manager.population.users += 1),
+        (Invariant::Silent, |manager| manager.population.silent += 1),
+        (Invariant::ServerLimit, |manager| {
+            manager.config.max_connections = Some(3)
+        }),
+        (Invariant::LobbyLimit, |manager| {
+            manager.config.max_connections_per_lobby = Some(1)
+        }),
+        (Invariant::UserLimit, |manager| {
+            manager.config.max_connections_per_user = Some(2)
+        }),
+        (Invariant::MembershipLimit, |manager| {
+            manager.config.max_lobbies_per_connection = Some(1)
+        }),
+        (Invariant::Admissions, |manager| manager.counters.evictions.stale += 99),
+        (Invariant::Closes, |manager| manager.counters.closes = 0),
+        (Invariant::Closes, |manager| manager.counters.closes += 99),
+        (Invariant::Pings, |manager| {
+            manager.counters.missed_pings = manager.counters.pings
+        }),
+        (Invariant::Pings, |manager| manager.counters.messages_out = 0),
+        (Invariant::Clock, |manager| manager.clock.spoil()),
+        (Invariant::Clock, |manager| manager.counters.pauses += 1),
+    ]
+}
+
+#[test]
+fn there_is_something_of_everything_to_check() {
+    let manager = manager();
+    assert_eq!(manager.check_invariants(), Ok(()));
+    let Population {
+        open,
+        closing,
+        closing_replaced,
+        silent,
+        ..
+    } = manager.population;
+    assert!(
+        open > 3 && closing > closing_replaced && closing_replaced > 0 && silent > 0,
+        "{:?}",
+        manager.population
+    );
+    assert!(
+        manager
+            .conns()
+            .any(|(_, conn)| conn.is_open() && conn.pulse.latency().is_some())
+    );
+    assert!(manager.counters.pauses > 0);
+    let den = manager.resolve(&LobbyRef::Name("den".into()));
+    assert_eq!(den, Some(DEN));
+}
+
+#[test]
+fn each_corruption_is_reported_as_what_it_is() {
+    for (number, (invariant, corrupt)) in corruptions().into_iter().enumerate() {
+        let mut manager = manager();
+        corrupt(&mut manager);
+        let found = manager.check_invariants().map_err(|violation| violation.invariant());
+        assert_eq!(found, Err(invariant), "corruption {number}");
+    }
+}
+
+#[test]
+fn there_is_a_corruption_of_every_invariant() {
+    for &invariant in Invariant::ALL {
+        let broken = corruptions().iter().any(|&(broken, _)| broken == invariant);
+        assert!(broken, "{invariant:?}");
+    }
+}
