@@ -194,12 +194,10 @@ impl Manager {
     }
 
     fn check_connection(&self, id: ConnId, conn: &Conn) -> Result<(), Violation> {
-        // A pause sets active time back to the deadline, which may have been overslept by the tolerance before.
-        let latest = self
-            .clock
-            .active()
-            .after(self.pause_tolerance.unwrap_or(0))
-            .unwrap_or(Active::LAST);
+        // A pause sets active time back to the deadline, which may have been overslept by the tolerance before; by a
+        // nanosecond more at the end of time, the last of which active time cannot tell.
+        let back = self.pause_tolerance.map_or(0, |tolerance| tolerance.saturating_add(1));
+        let latest = self.clock.active().after(back).unwrap_or(Active::LAST);
         let check = self.deadlines.get(id.index());
         let in_time = if conn.is_open() {
             conn.pulse

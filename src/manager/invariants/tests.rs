@@ -167,7 +167,7 @@ fn corruptions() -> Vec<(Invariant, fn(&mut Manager))> {
             let later = manager
                 .clock
                 .active()
-                .after(manager.close_timeout + manager.pause_tolerance.unwrap() + 1);
+                .after(manager.close_timeout + manager.pause_tolerance.unwrap() + 2);
             let closing = manager.conns().find(|(_, conn)| !conn.is_open()).unwrap().0;
             manager.deadlines.set(closing.index(), later);
         }),
