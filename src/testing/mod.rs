@@ -2,6 +2,7 @@
 
 mod decode;
 mod invariants;
+mod meetings;
 mod model;
 mod model_clock;
 mod model_entry;
@@ -17,6 +18,7 @@ mod view;
 
 pub use decode::{fuzz, replay};
 pub use invariants::{Invariant, Violation, check_invariants};
+pub use meetings::{Meeting, Meetings};
 pub use model::Model;
 pub use pair::{Difference, Pair, Reference, Subject};
 pub use seen::Seen;

@@ -108,6 +108,14 @@ impl Health {
         self.ping.is_some_and(|ping| ping.outstanding && ping.pauses == pauses)
     }
 
+    /// Its last ping is to be judged at this instant, was followed by silence, and was sent before a pause.
+    pub(super) fn was_voided(&self, now: u128, pauses: u64) -> bool {
+        let due = matches!(self.next, Next::Verdict(time) if time <= now);
+        due && self
+            .ping
+            .is_some_and(|ping| self.heard < ping.sent && ping.pauses != pauses)
+    }
+
     fn close_question(&mut self) {
         if let Some(ping) = &mut self.ping {
             ping.outstanding = false;
@@ -121,7 +129,11 @@ impl Model {
     }
 
     pub(super) fn too_many_are_silent(&self) -> bool {
-        let (silent, open) = (self.silent(), self.open_conns().count());
+        self.would_be_too_many(self.silent())
+    }
+
+    pub(super) fn would_be_too_many(&self, silent: usize) -> bool {
+        let open = self.open_conns().count();
         let floor = self.config.stale_wave_floor;
         floor.is_some_and(|floor| silent > floor as usize && 4 * silent > open)
     }

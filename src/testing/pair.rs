@@ -164,12 +164,13 @@ impl Pair {
         (pair, inputs)
     }
 
-    /// Gives both the same input, and compares and checks as [`Subject::feed`] does.
+    /// Gives both the same input, and compares and checks as [`Subject::feed`] does. Returns what came of it.
     ///
     /// # Errors
     /// The first difference, or the invariant that does not hold.
-    pub fn feed(&mut self, input: &Input<'_>) -> Result<(), Difference> {
+    pub fn feed(&mut self, input: &Input<'_>) -> Result<Outcome, Difference> {
         let expected = self.reference.apply(input);
-        self.subject.feed(input, &expected, &self.reference)
+        self.subject.feed(input, &expected, &self.reference)?;
+        Ok(expected)
     }
 }

@@ -1,0 +1,308 @@
+//! Where two rules meet: which of these places an input has come to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::model::{Lobby, Model, Phase};
+use super::told::{Answered, NotEntered, Outcome, Told};
+use crate::{Call, ConnId, Event, Eviction, Except, Inbound, Input, LobbyRef, RefusalRule, Request, UserOverflow};
+
+macro_rules! meetings {
+    ($($(#[doc = $text:literal])+ $name:ident $($ahead:ident)?,)+) => {
+        /// A place where two rules meet, and which of them holds there. A row of the design's table that says several
+        /// things is several of these.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Meeting {
+            $($(#[doc = $text])+ $name,)+
+        }
+
+        impl Meeting {
+            /// All of them, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The rules and what holds, in words.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($text),+).trim_ascii(),)+
+                }
+            }
+
+            /// Whether one of the rules is of a later version, so that they cannot meet yet.
+            pub const fn is_ahead(self) -> bool {
+                match self {
+                    $(Self::$name => meetings!(@ $($ahead)?),)+
+                }
+            }
+        }
+    };
+    (@ ahead) => { true };
+    (@) => { false };
+}
+
+meetings! {
+    /// replace, locked lobby: a user already seated there may return; a lock stops new users
+    ReplaceLocked ahead,
+    /// replace, user limit: the oldest open one goes, closing ones do not count
+    ReplaceUserLimit,
+    /// closing, server limit: counts
+    ClosingServerLimit,
+    /// closing, user limit: does not count
+    ClosingUserLimit,
+    /// closing, message: stale, proves nothing
+    ClosingMessage,
+    /// closing, kick: no-op, false
+    ClosingKick,
+    /// closing, backlog: leaves the budget at close; a later flush is ignored
+    ClosingBacklog ahead,
+    /// reservation, replace: replacement happens when it is consumed
+    ReservationReplace ahead,
+    /// reservation, drain or kick of the user: void at once
+    ReservationKick ahead,
+    /// reservation, lock or lowered limit: honoured
+    ReservationLock ahead,
+    /// reservation, empty lobby: occupies a seat; opening waits for the first member
+    ReservationEmptyLobby ahead,
+    /// pause, breaker: pings that a pause voided are no misses, and make no wave
+    PauseBreaker,
+    /// breaker, close time-out: evictions of closing ones are never held
+    BreakerCloseTimeout,
+    /// drain, second drain: may only tighten
+    DrainDrain ahead,
+    /// drain, switch or broadcast: open connections keep all rights
+    DrainSwitch ahead,
+    /// drain, reconnect slot: the k-th close gets slot k, however it left
+    DrainSlot ahead,
+    /// switch, full target: refused, source untouched
+    SwitchFull,
+    /// switch, locked target: refused, source untouched
+    SwitchLocked ahead,
+    /// switch, own lobby: ok, place kept
+    SwitchOwn,
+    /// switch, last member: opened, joined, left, closed
+    SwitchLastMember,
+    /// exclude, absent connection: everyone is addressed
+    ExcludeAbsentConn,
+    /// exclude, absent user: everyone is addressed
+    ExcludeAbsentUser,
+    /// broadcast, sender not a member: allowed
+    BroadcastStranger,
+    /// broadcast, sender without a lobby: addresses nobody
+    BroadcastOfNone,
+    /// broadcast, sender in several lobbies: the first joined
+    BroadcastOfSeveral,
+    /// takeover, dead id or another user: ordinary admission
+    TakesOver ahead,
+    /// user's bucket, last close: dies with it
+    UserBucket ahead,
+    /// evict, broadcast in the same outbox: the run of ids stays as written
+    EvictSend,
+}
+
+impl fmt::Display for Meeting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How often an input has come to each [`Meeting`]. `Display` prints a line each.
+#[derive(Clone, Debug, Default)]
+pub struct Meetings {
+    counts: BTreeMap<Meeting, u64>,
+    /// Whom the call before addressed, if it was a message.
+    addressed: Vec<ConnId>,
+}
+
+impl Meetings {
+    /// Recognises what an input has come to, from the model before it, what came of it, and the model after it.
+    pub fn observe(&mut self, before: &Model, input: &Input<'_>, outcome: &Outcome, after: &Model) {
+        let scene = Scene { before, outcome, after };
+        for (meeting, met) in scene.meetings(&input.call, &self.addressed) {
+            *self.counts.entry(meeting).or_default() += u64::from(met);
+        }
+        self.addressed.clear();
+        if let Call::Request(_) = input.call {
+            for told in &outcome.told {
+                if let Told::Send { to, .. } = told {
+                    self.addressed.extend(to);
+                }
+            }
+        }
+    }
+
+    /// How often.
+    pub fn count(&self, meeting: Meeting) -> u64 {
+        self.counts.get(&meeting).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Meetings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for &meeting in Meeting::ALL {
+            if meeting.is_ahead() {
+                writeln!(f, "{:>8}  {meeting}", "later")?;
+            } else {
+                writeln!(f, "{:>8}  {meeting}", self.count(meeting))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One input's before and after.
+struct Scene<'a> {
+    before: &'a Model,
+    outcome: &'a Outcome,
+    after: &'a Model,
+}
+
+impl Scene<'_> {
+    fn meetings(&self, call: &Call<'_>, addressed_before: &[ConnId]) -> Vec<(Meeting, bool)> {
+        let mut met = vec![(
+            Meeting::EvictSend,
+            self.evicts(|conn, _| addressed_before.contains(&conn)),
+        )];
+        match call {
+            Call::Event(Event::Connected(handshake)) => met.extend(self.connect(&handshake.user)),
+            Call::Event(Event::Message { conn, .. }) => {
+                let stale = self.outcome.answered == Answered::Message(Inbound::Stale);
+                met.push((Meeting::ClosingMessage, stale && self.was_closing(*conn)));
+            }
+            Call::Event(Event::Tick) => met.extend(self.tick()),
+            Call::Request(Request::Kick { conn, .. }) => {
+                let refused = self.outcome.answered == Answered::Changed(false);
+                met.push((Meeting::ClosingKick, refused && self.was_closing(*conn)));
+            }
+            Call::Request(Request::SwitchLobby { conn, from, to }) => met.extend(self.switch(*conn, from, to)),
+            Call::Request(Request::Broadcast { lobby, except, .. }) => met.extend(self.broadcast(lobby, except)),
+            _ => {}
+        }
+        met
+    }
+
+    fn connect(&self, user: &str) -> [(Meeting, bool); 3] {
+        let Model { config, conns, .. } = self.before;
+        let open = self.before.conns_of(user);
+        let theirs = conns.iter().filter(|conn| conn.user == user).count();
+        let (admitted, server_full) = match &self.outcome.answered {
+            Answered::Connected(Ok(_)) => (true, false),
+            Answered::Connected(Err(refusal)) => (false, refusal.rule == RefusalRule::ServerFull),
+            _ => (false, false),
+        };
+        let replaces = config.user_overflow == UserOverflow::ReplaceOldest;
+        let closed = |conn: &ConnId| {
+            let mut told = self.outcome.told.iter();
+            told.any(|told| matches!(told, Told::Close { conn: closed, .. } if closed == conn))
+        };
+        let below = |limit: Option<u32>, count: usize| limit.is_some_and(|limit| count < limit as usize);
+        let beyond = |limit: Option<u32>, count: usize| limit.is_some_and(|limit| count >= limit as usize);
+        let with_closing = theirs > open.len();
+        [
+            (
+                Meeting::ReplaceUserLimit,
+                admitted && replaces && with_closing && open.len() > 1 && closed(&open[0]),
+            ),
+            (
+                Meeting::ClosingServerLimit,
+                server_full && below(config.max_connections, self.before.open_conns().count()),
+            ),
+            (
+                Meeting::ClosingUserLimit,
+                admitted
+                    && below(config.max_connections_per_user, open.len())
+                    && beyond(config.max_connections_per_user, theirs),
+            ),
+        ]
+    }
+
+    fn tick(&self) -> [(Meeting, bool); 2] {
+        let Self { before, after, .. } = *self;
+        let waves = self
+            .outcome
+            .told
+            .iter()
+            .any(|told| matches!(told, Told::StaleWave { .. }));
+        let closing = self.evicts(|_, cause| cause == Eviction::CloseTimeout);
+        let voided = before.open_conns().filter(|conn| {
+            let then = after.open(conn.id).map(|conn| &conn.health);
+            then.is_some_and(|then| {
+                conn.health.was_voided(after.clock.active(), after.clock.pauses) && then.missed == 0
+            })
+        });
+        let with_voided = before.silent() + voided.count();
+        let would_wave = before.would_be_too_many(with_voided) && !before.too_many_are_silent();
+        [
+            (Meeting::PauseBreaker, would_wave && !waves),
+            (Meeting::BreakerCloseTimeout, closing && before.too_many_are_silent()),
+        ]
+    }
+
+    fn switch(&self, conn: ConnId, from: &LobbyRef<'_>, to: &str) -> [(Meeting, bool); 3] {
+        let Self { before, outcome, after } = *self;
+        let full = match &outcome.answered {
+            Answered::Entered(Err(NotEntered::Refused(refusal))) => refusal.rule == RefusalRule::LobbyFull,
+            _ => false,
+        };
+        let lobbies = |model: &Model| model.open(conn).map(|conn| conn.lobbies.clone());
+        let moved = matches!(outcome.answered, Answered::Entered(Ok(_)));
+        let own = before.lobby(from).filter(|lobby| moved && lobby.name == to);
+        let kept = |own: &Lobby| after.lobby(from).is_some_and(|lobby| lobby.members == own.members);
+        let through = matches!(
+            outcome.told[..],
+            [
+                ..,
+                Told::LobbyOpened { .. },
+                Told::Joined { .. },
+                Told::Left { .. },
+                Told::LobbyClosed { .. }
+            ]
+        );
+        [
+            (Meeting::SwitchFull, full && lobbies(before) == lobbies(after)),
+            (Meeting::SwitchOwn, own.is_some_and(kept)),
+            (Meeting::SwitchLastMember, moved && through),
+        ]
+    }
+
+    fn broadcast(&self, lobby: &LobbyRef<'_>, except: &Except<'_>) -> Vec<(Meeting, bool)> {
+        let members = self.before.lobby(lobby).map_or(&[][..], |lobby| &lobby.members);
+        let addressed = match self.outcome.answered {
+            Answered::Addressed(addressed) => addressed,
+            _ => return Vec::new(),
+        };
+        let all = !members.is_empty() && addressed == members.len();
+        let is_member = |conn: &ConnId| members.contains(conn);
+        let stranger = |conn: &ConnId| !is_member(conn) && self.before.open(*conn).is_some();
+        let mut met = Vec::new();
+        match except {
+            Except::Nobody => {}
+            Except::Conn(conn) => {
+                met.push((Meeting::ExcludeAbsentConn, all && !is_member(conn)));
+                met.push((Meeting::BroadcastStranger, all && stranger(conn)));
+            }
+            Except::User(user) => {
+                let absent = !self.before.conns_of(user).iter().any(is_member);
+                met.push((Meeting::ExcludeAbsentUser, all && absent));
+            }
+            Except::UserOf(conn) => met.push((Meeting::BroadcastStranger, all && stranger(conn))),
+        }
+        if let LobbyRef::Of(conn) = lobby
+            && let Some(conn) = self.before.open(*conn)
+        {
+            let lobbies = conn.lobbies.len();
+            met.push((Meeting::BroadcastOfNone, lobbies == 0 && addressed == 0));
+            met.push((Meeting::BroadcastOfSeveral, lobbies > 1 && all));
+        }
+        met
+    }
+
+    fn was_closing(&self, conn: ConnId) -> bool {
+        let mut conns = self.before.conns.iter();
+        conns.any(|other| other.id == conn && other.phase != Phase::Open)
+    }
+
+    fn evicts(&self, wanted: impl Fn(ConnId, Eviction) -> bool) -> bool {
+        let mut told = self.outcome.told.iter();
+        told.any(|told| matches!(told, Told::Evict { conn, cause, .. } if wanted(*conn, *cause)))
+    }
+}

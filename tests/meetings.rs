@@ -1,0 +1,46 @@
+//! Every place where two rules meet is come to by the random inputs of the model-based tests: the manager and the model
+//! agree there, too, and this shows that it is looked at.
+
+use lobbykeeper::Config;
+use lobbykeeper::testing::strategy::{crowd_settings, crowd_step, hasty_step, knobs, newcomer, patient_step, step};
+use lobbykeeper::testing::{Meeting, Meetings, Pair, Step};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+
+/// Settings and steps of each kind.
+fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 4] {
+    let any_settings = || knobs().prop_map(Config::from);
+    let crowd =
+        (vec(newcomer(), 2..=12), vec(crowd_step(), 1..=120)).prop_map(|(crowd, later)| [crowd, later].concat());
+    [
+        (any_settings(), vec(step(), 1..=120)).boxed(),
+        (any_settings(), vec(hasty_step(), 1..=120)).boxed(),
+        (any_settings(), vec(patient_step(), 1..=120)).boxed(),
+        (crowd_settings(), crowd).boxed(),
+    ]
+}
+
+#[test]
+fn wherever_two_rules_meet_has_been_looked_at() {
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
+    let mut meetings = Meetings::default();
+    for kind in kinds() {
+        for _ in 0..if cfg!(miri) { 1 } else { 200 } {
+            let (config, steps) = kind.new_tree(&mut runner).unwrap().current();
+            let mut pair = Pair::new(config).unwrap();
+            for step in &steps {
+                let input = pair.reference.input(step);
+                let before = pair.reference.model.clone();
+                let outcome = pair.feed(&input).unwrap();
+                meetings.observe(&before, &input, &outcome, &pair.reference.model);
+            }
+        }
+    }
+    println!("{meetings}");
+    for &meeting in Meeting::ALL.iter().filter(|meeting| !meeting.is_ahead() && !cfg!(miri)) {
+        assert!(meetings.count(meeting) > 0, "{meeting}");
+    }
+}
