@@ -89,8 +89,8 @@ impl Manager {
         );
         for (id, conn) in self.conns() {
             let mut places = conn.memberships.as_slice().iter();
-            let placed = places.all(|place| lobby(place.lobby) && self.presences.links_of(place.presence).is_some());
-            refers(placed && user(conn.user), &id)?;
+            let there = places.all(|place| lobby(place.lobby) && self.presences.links_of(place.presence).is_some());
+            refers(there && user(conn.user), &id)?;
         }
         for (entry, of, who, _) in self.presences.iter() {
             refers(lobby(of) && user(who), &format_args!("presence {entry}"))?;

@@ -266,9 +266,8 @@ impl Scene<'_> {
 
     fn broadcast(&self, lobby: &LobbyRef<'_>, except: &Except<'_>) -> Vec<(Meeting, bool)> {
         let members = self.before.lobby(lobby).map_or(&[][..], |lobby| &lobby.members);
-        let addressed = match self.outcome.answered {
-            Answered::Addressed(addressed) => addressed,
-            _ => return Vec::new(),
+        let Answered::Addressed(addressed) = self.outcome.answered else {
+            return Vec::new();
         };
         let all = !members.is_empty() && addressed == members.len();
         let is_member = |conn: &ConnId| members.contains(conn);

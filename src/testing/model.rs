@@ -1,7 +1,7 @@
-//! What the manager should do, said as plainly as possible: vectors of owned strings, linear scans, everything counted
-//! anew whenever it is asked for. Made from the design and the public documentation; slow and obvious.
+//! What the manager should do, said as plainly as possible: maps and vectors of owned strings, linear scans, everything
+//! counted anew whenever it is asked for. Made from the design and the public documentation; slow and obvious.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     Call, CloseFrame, Config, ConnId, Ending, Event, Eviction, Except, Input, LobbyId, LobbyRef, Payload, Request,
@@ -20,8 +20,8 @@ pub struct Model {
     pub(super) lobby_ids: Ids,
     /// All that have not ended, oldest first.
     pub(super) conns: Vec<Conn>,
-    /// All with members.
-    pub(super) lobbies: Vec<Lobby>,
+    /// All with members, by name.
+    pub(super) lobbies: BTreeMap<String, Lobby>,
     pub(super) counted: Counted,
     /// A stale wave was announced and is not over.
     pub(super) wave: bool,
@@ -108,7 +108,7 @@ impl Model {
             conn_ids: Ids::default(),
             lobby_ids: Ids::default(),
             conns: Vec::new(),
-            lobbies: Vec::new(),
+            lobbies: BTreeMap::new(),
             counted: Counted::default(),
             wave: false,
             last_stamp: 0,
@@ -195,11 +195,11 @@ impl Model {
 
     pub(crate) fn lobby(&self, which: &LobbyRef<'_>) -> Option<&Lobby> {
         match which {
-            LobbyRef::Name(name) => self.lobbies.iter().find(|lobby| lobby.name == *name),
-            LobbyRef::Id(id) => self.lobbies.iter().find(|lobby| lobby.id == *id),
+            LobbyRef::Name(name) => self.lobbies.get(&**name),
+            LobbyRef::Id(id) => self.lobbies.values().find(|lobby| lobby.id == *id),
             LobbyRef::Of(conn) => {
                 let first = self.open(*conn)?.lobbies.first()?;
-                self.lobbies.iter().find(|lobby| lobby.name == *first)
+                self.lobbies.get(first)
             }
         }
     }

@@ -171,13 +171,14 @@ impl Model {
     fn enter(&mut self, id: ConnId, name: &str) -> LobbyId {
         if self.lobby(&name.into()).is_none() {
             let lobby = LobbyId::from_bits(self.lobby_ids.take()).unwrap();
-            self.lobbies.push(Lobby {
+            let opened = Lobby {
                 id: lobby,
                 name: name.into(),
                 members: Vec::new(),
                 users: Vec::new(),
                 revision: 0,
-            });
+            };
+            self.lobbies.insert(name.into(), opened);
             self.told.push(Told::LobbyOpened {
                 lobby,
                 name: name.into(),
@@ -186,7 +187,7 @@ impl Model {
         let conn = self.open_mut(id).unwrap();
         conn.lobbies.push(name.into());
         let user = conn.user.clone();
-        let lobby = self.lobbies.iter_mut().find(|lobby| lobby.name == name).unwrap();
+        let lobby = self.lobbies.get_mut(name).unwrap();
         lobby.members.push(id);
         if !lobby.users.contains(&user) {
             lobby.users.push(user.clone());
@@ -206,10 +207,11 @@ impl Model {
         let conn = self.open_mut(id).unwrap();
         conn.lobbies.retain(|lobby| lobby != name);
         let user = conn.user.clone();
-        let position = self.lobbies.iter().position(|lobby| lobby.name == name).unwrap();
-        self.lobbies[position].members.retain(|&member| member != id);
-        let stays = (self.lobbies[position].members.iter()).any(|&member| self.open(member).unwrap().user == user);
-        let lobby = &mut self.lobbies[position];
+        let members = &mut self.lobbies.get_mut(name).unwrap().members;
+        members.retain(|&member| member != id);
+        let members = members.clone();
+        let stays = members.iter().any(|&member| self.open(member).unwrap().user == user);
+        let lobby = self.lobbies.get_mut(name).unwrap();
         if !stays {
             lobby.users.retain(|other| *other != user);
             lobby.revision += 1;
@@ -226,7 +228,7 @@ impl Model {
                 name: name.into(),
             });
             self.lobby_ids.free.push(lobby.id.index());
-            self.lobbies.remove(position);
+            self.lobbies.remove(name);
         }
     }
 }

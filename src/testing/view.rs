@@ -120,7 +120,7 @@ impl View {
                 companions: members(&conn.into()),
             }
         };
-        let mut lobbies: Vec<_> = model.lobbies.iter().map(|lobby| lobby.id).collect();
+        let mut lobbies: Vec<_> = model.lobbies.values().map(|lobby| lobby.id).collect();
         lobbies.sort_by_key(|lobby| lobby.index());
         Self {
             next_deadline: model.next_deadline(),

@@ -88,8 +88,14 @@ fn closing(manager: &mut Manager) -> &mut Conn {
     conn(manager, |conn| conn.phase == Phase::Closing { replaced: false })
 }
 
-/// For each invariant what breaks it, and it alone as far as is looked before it.
-fn corruptions() -> Vec<(Invariant, fn(&mut Manager))> {
+/// What breaks an invariant, and none that is looked at before it.
+type Corruption = (Invariant, fn(&mut Manager));
+
+fn corruptions() -> Vec<Corruption> {
+    [of_tables(), of_users(), of_lobbies(), of_health(), of_numbers()].concat()
+}
+
+fn of_tables() -> Vec<Corruption> {
     vec![
         (Invariant::Settings, |manager| manager.config.max_missed = 0),
         (Invariant::Settings, |manager| manager.close_timeout += 1),
@@ -102,16 +108,21 @@ fn corruptions() -> Vec<(Invariant, fn(&mut Manager))> {
         (Invariant::NameLength, |manager| manager.config.max_name_bytes = 2),
         (Invariant::References, |manager| manager.conns.at_mut(FIRST).user = 99),
         (Invariant::References, |manager| {
-            manager.users.at_mut(ANN).replaced = Some(99)
+            manager.users.at_mut(ANN).replaced = Some(99);
+        }),
+    ]
+}
+
+fn of_users() -> Vec<Corruption> {
+    vec![
+        (Invariant::UserCount, |manager| {
+            manager.users.at_mut(ANN).open_count += 1;
         }),
         (Invariant::UserCount, |manager| {
-            manager.users.at_mut(ANN).open_count += 1
+            manager.users.at_mut(ANN).connections += 1;
         }),
         (Invariant::UserCount, |manager| {
-            manager.users.at_mut(ANN).connections += 1
-        }),
-        (Invariant::UserCount, |manager| {
-            _ = manager.users.insert("eve", User::NEW)
+            _ = manager.users.insert("eve", User::NEW);
         }),
         (Invariant::UserList, |manager| {
             let mut list = manager.users.at(ANN).open;
@@ -119,7 +130,7 @@ fn corruptions() -> Vec<(Invariant, fn(&mut Manager))> {
             manager.users.at_mut(ANN).open = list;
         }),
         (Invariant::Replaced, |manager| {
-            manager.users.at_mut(ANN).replaced = Some(FIRST)
+            manager.users.at_mut(ANN).replaced = Some(FIRST);
         }),
         (Invariant::Replaced, |manager| {
             closing(manager).phase = Phase::Closing { replaced: true }
@@ -128,13 +139,18 @@ fn corruptions() -> Vec<(Invariant, fn(&mut Manager))> {
             let now = manager.clock.active();
             closing(manager).pulse.demand(now, 0, 1);
         }),
+    ]
+}
+
+fn of_lobbies() -> Vec<Corruption> {
+    vec![
         (Invariant::MembershipOnce, |manager| {
             let first = manager.conns.at_mut(FIRST);
             let place = first.memberships.as_slice()[0];
             first.memberships.push(place);
         }),
         (Invariant::Roster, |manager| {
-            manager.lobbies.at_mut(DEN).members.spoil_holes()
+            manager.lobbies.at_mut(DEN).members.spoil_holes();
         }),
         (Invariant::Members, |manager| {
             let other = ConnId::new(manager.conns.key_at(FIRST + 1));
@@ -145,7 +161,7 @@ fn corruptions() -> Vec<(Invariant, fn(&mut Manager))> {
             manager.lobbies.at_mut(DEN).members.push(other);
         }),
         (Invariant::LobbyOpen, |manager| {
-            _ = manager.lobbies.insert("pit", Lobby::NEW)
+            _ = manager.lobbies.insert("pit", Lobby::NEW);
         }),
         (Invariant::PresenceTable, |manager| manager.presences.spoil_table()),
         (Invariant::PresenceCount, |manager| manager.presences.spoil_count(0)),
@@ -154,14 +170,19 @@ fn corruptions() -> Vec<(Invariant, fn(&mut Manager))> {
             _ = manager.presences.enter(hall, dan, &mut { List::EMPTY });
         }),
         (Invariant::LobbyUsers, |manager| {
-            manager.lobbies.at_mut(DEN).users = List::EMPTY
+            manager.lobbies.at_mut(DEN).users = List::EMPTY;
         }),
         (Invariant::Revision, |manager| manager.lobbies.at_mut(DEN).revision = 1),
+    ]
+}
+
+fn of_health() -> Vec<Corruption> {
+    vec![
         (Invariant::HeapOrder, |manager| manager.deadlines.spoil_order()),
         (Invariant::HeapPositions, |manager| manager.deadlines.spoil_position()),
         (Invariant::CheckTime, |manager| manager.deadlines.set(FIRST, None)),
         (Invariant::CheckTime, |manager| {
-            manager.deadlines.set(99, Some(manager.clock.active()))
+            manager.deadlines.set(99, Some(manager.clock.active()));
         }),
         (Invariant::CheckTime, |manager| {
             let later = manager
@@ -172,45 +193,50 @@ fn corruptions() -> Vec<(Invariant, fn(&mut Manager))> {
             manager.deadlines.set(closing.index(), later);
         }),
         (Invariant::NotInTheFuture, |manager| {
-            manager.conns.at_mut(FIRST).pulse.spoil_heard()
+            manager.conns.at_mut(FIRST).pulse.spoil_heard();
         }),
         (Invariant::TimeStamp, |manager| {
-            manager.conns.at_mut(FIRST).pulse.spoil_outstanding()
+            manager.conns.at_mut(FIRST).pulse.spoil_outstanding();
         }),
         (Invariant::Silence, |manager| silent(manager).pulse.spoil_awaiting()),
         (Invariant::Held, |manager| silent(manager).pulse.spoil_held()),
         (Invariant::Held, |manager| {
-            manager.conns.at_mut(FIRST).pulse.spoil_held()
+            manager.conns.at_mut(FIRST).pulse.spoil_held();
         }),
         (Invariant::Latency, |manager| {
             conn(manager, |conn| conn.pulse.latency().is_some() && conn.is_open())
                 .pulse
                 .spoil_latency();
         }),
+    ]
+}
+
+fn of_numbers() -> Vec<Corruption> {
+    vec![
         (Invariant::Population, |manager| manager.population.open += 1),
         (Invariant::Population, |manager| manager.population.closing += 1),
         (Invariant::Population, |manager| {
-            manager.population.closing_replaced += 1
+            manager.population.closing_replaced += 1;
         }),
         (Invariant::UsersPresent, |manager| manager.population.users += 1),
         (Invariant::Silent, |manager| manager.population.silent += 1),
         (Invariant::ServerLimit, |manager| {
-            manager.config.max_connections = Some(3)
+            manager.config.max_connections = Some(3);
         }),
         (Invariant::LobbyLimit, |manager| {
-            manager.config.max_connections_per_lobby = Some(1)
+            manager.config.max_connections_per_lobby = Some(1);
         }),
         (Invariant::UserLimit, |manager| {
-            manager.config.max_connections_per_user = Some(2)
+            manager.config.max_connections_per_user = Some(2);
         }),
         (Invariant::MembershipLimit, |manager| {
-            manager.config.max_lobbies_per_connection = Some(1)
+            manager.config.max_lobbies_per_connection = Some(1);
         }),
         (Invariant::Admissions, |manager| manager.counters.evictions.stale += 99),
         (Invariant::Closes, |manager| manager.counters.closes = 0),
         (Invariant::Closes, |manager| manager.counters.closes += 99),
         (Invariant::Pings, |manager| {
-            manager.counters.missed_pings = manager.counters.pings
+            manager.counters.missed_pings = manager.counters.pings;
         }),
         (Invariant::Pings, |manager| manager.counters.messages_out = 0),
         (Invariant::Clock, |manager| manager.clock.spoil()),
