@@ -3,7 +3,6 @@
 
 #![no_main]
 
-
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -3,7 +3,7 @@
 //! Nothing is trusted before it was checked, so that this panics on no manager, however damaged: first each table, then
 //! that what refers to something refers to what is there, then everything else.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 
 use super::Manager;
@@ -142,11 +142,12 @@ impl Manager {
         let (mut there, mut members) = (BTreeMap::<u32, u32>::new(), BTreeMap::<u32, usize>::new());
         for (id, conn) in self.conns() {
             let places = conn.memberships.as_slice();
-            for (number, place) in places.iter().enumerate() {
+            let lobbies: BTreeSet<u32> = places.iter().map(|place| place.lobby).collect();
+            ensure(lobbies.len() == places.len(), Invariant::MembershipOnce, || {
+                format!("{id} is in {} lobbies, and has {} places", lobbies.len(), places.len())
+            })?;
+            for place in places {
                 let lobby = LobbyId::new(self.lobbies.key_at(place.lobby));
-                let before = places.get(..number).unwrap_or_default();
-                let once = before.iter().all(|other| other.lobby != place.lobby);
-                ensure(once, Invariant::MembershipOnce, || format!("{id} is in {lobby} twice"))?;
                 let holder = self.lobbies.at(place.lobby).members.holder(place.ticket);
                 ensure(holder == Some(id), Invariant::Members, || {
                     format!("the ticket of {id} for {lobby} is held by {holder:?}")
