@@ -100,6 +100,11 @@ impl Clock {
         active.nanos().checked_add(self.suspended).map(Time::from_nanos)
     }
 
+    /// The latest that a call has named.
+    pub(crate) const fn time(&self) -> Time {
+        self.last
+    }
+
     pub(crate) const fn suspended(&self) -> Duration {
         Duration::from_nanos(self.suspended)
     }

@@ -166,7 +166,7 @@ impl Config {
             return Err(ConfigError::PingTimeoutBeyondInterval);
         }
         for rule in RefusalRule::ALL {
-            if let Some(bytes) = self.answers.refusal(rule).oversize() {
+            if let Some(bytes) = self.answers.oversize(rule) {
                 return Err(ConfigError::Answer { rule, bytes });
             }
         }

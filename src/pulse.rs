@@ -98,8 +98,13 @@ impl Pulse {
         }
     }
 
-    pub(crate) fn has_missed(&self) -> bool {
-        self.missed > 0
+    /// How many pings in a row were followed by silence.
+    pub(crate) const fn missed(&self) -> u8 {
+        self.missed
+    }
+
+    pub(crate) const fn last_heard(&self) -> Active {
+        self.heard
     }
 
     pub(crate) fn latency(&self) -> Option<Latency> {
@@ -284,7 +289,7 @@ mod tests {
             "the ping under way is void, so another is needed"
         );
         assert_eq!(pulse.check(at(15), 1, PATIENCE).next, Next::Ping);
-        assert!(!pulse.has_missed());
+        assert!(!pulse.missed() > 0);
         assert_eq!(pulse.pong(at(15), 1, 1), None);
         assert_eq!(pulse.latency(), None);
     }
