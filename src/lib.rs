@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
-#![no_std]
+// The instruments for tests need `std`; nothing else does.
+#![cfg_attr(not(feature = "testing"), no_std)]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 

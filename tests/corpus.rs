@@ -1,7 +1,5 @@
 //! What the fuzzer has found worth keeping is replayed without it.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +19,7 @@ fn the_manager_does_what_the_model_says_on_the_whole_corpus() {
     let some = if cfg!(miri) { 5 } else { files.len() };
     for file in &files[..some] {
         let data = fs::read(file).unwrap();
-        if let Err(difference) = common::decode::run(&data) {
+        if let Err(difference) = lobbykeeper::testing::decode::run(&data) {
             panic!("{}:\n{difference}", file.display());
         }
     }

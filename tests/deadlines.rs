@@ -1,17 +1,13 @@
 //! The laws of the deadline: it is always ahead, nothing happens before it, and a driver that keeps it is never late.
 
-mod common;
-#[path = "common/strategy.rs"]
-mod strategy;
-
 use std::time::Duration;
 
-use common::pair::Pair;
-use common::told::{Answered, Told, told};
-use common::view::View;
+use lobbykeeper::testing::pair::Pair;
+use lobbykeeper::testing::strategy::{cases, knobs, patient_steps, steps};
+use lobbykeeper::testing::told::{Answered, Told, told};
+use lobbykeeper::testing::view::View;
 use lobbykeeper::{Call, Event, Input, Outbox, Time};
 use proptest::prelude::*;
-use strategy::{cases, knobs, patient_steps, steps};
 
 fn tick(at: Time) -> Input<'static> {
     Input {

@@ -1,16 +1,12 @@
 //! The same inputs, the same outputs: under every hash key, in a copy, through either door and through JSON.
 
-mod common;
-#[path = "common/strategy.rs"]
-mod strategy;
-
-use common::pair::Pair;
-use common::step::Steps;
-use common::told::{Answered, Told, told};
-use common::view::View;
+use lobbykeeper::testing::pair::Pair;
+use lobbykeeper::testing::step::Steps;
+use lobbykeeper::testing::strategy::{Knobs, cases, knobs, steps};
+use lobbykeeper::testing::told::{Answered, Told, told};
+use lobbykeeper::testing::view::View;
 use lobbykeeper::{Call, Config, Event, Input, Manager, Outbox, Reply, Request};
 use proptest::prelude::*;
-use strategy::{Knobs, cases, knobs, steps};
 
 /// Everything that comes of an input, in the order of writing.
 type Outcome = (Answered, Vec<Told>);

@@ -1,15 +1,11 @@
 //! Random inputs, given to the manager and to a naive model of it: every reply, every output and every query agrees
 //! after every step.
 
-mod common;
-#[path = "common/strategy.rs"]
-mod strategy;
-
-use common::pair::Pair;
-use common::step::Steps;
 use lobbykeeper::Config;
+use lobbykeeper::testing::pair::Pair;
+use lobbykeeper::testing::step::Steps;
+use lobbykeeper::testing::strategy::{cases, crowd_settings, crowd_steps, hasty_steps, knobs, patient_steps, steps};
 use proptest::prelude::*;
-use strategy::{cases, crowd_settings, crowd_steps, hasty_steps, knobs, patient_steps, steps};
 
 fn agree(config: Config, steps: &Steps) -> Result<(), TestCaseError> {
     let mut pair = Pair::new(config).unwrap();

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use lobbykeeper::{
+use crate::{
     Command, ConnId, Ending, Eviction, Inbound, JoinError, LobbyId, Notice, Outbox, Output, Payload, Refusal,
     RefusalRule, Reply, Retry,
 };
 
 /// A payload; the model cannot make a `Payload::Ping`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Words {
+pub enum Words {
     /// A text message.
     Text(String),
     /// A binary message.
@@ -30,7 +30,7 @@ impl From<&Payload> for Words {
 
 /// One output.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub enum Told {
     Send {
         to: Vec<ConnId>,
         payload: Words,
@@ -89,7 +89,7 @@ pub(crate) enum Told {
 }
 
 /// Everything in an outbox.
-pub(crate) fn told(out: &Outbox) -> Vec<Told> {
+pub fn told(out: &Outbox) -> Vec<Told> {
     out.iter().map(Told::from).collect()
 }
 
@@ -160,7 +160,7 @@ impl From<Notice<'_>> for Told {
 
 /// What a call returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Answered {
+pub enum Answered {
     Connected(Result<ConnId, TurnedAway>),
     Message(Inbound),
     Ticked,
@@ -173,18 +173,18 @@ pub(crate) enum Answered {
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TurnedAway {
-    pub(crate) rule: RefusalRule,
-    pub(crate) code: u16,
-    pub(crate) reason: String,
-    pub(crate) retry: Retry,
+pub struct TurnedAway {
+    pub rule: RefusalRule,
+    pub code: u16,
+    pub reason: String,
+    pub retry: Retry,
     /// The reason in the close frame, with its advice.
-    pub(crate) on_the_wire: String,
+    pub on_the_wire: String,
 }
 
 /// A lobby that could not be entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum NotEntered {
+pub enum NotEntered {
     UnknownConnection,
     NotMember,
     TooManyLobbies,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use lobbykeeper::{
+use crate::{
     Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, LobbyId, LobbyRef, Payload, PingFormat,
     Request, Time,
 };
@@ -15,14 +15,14 @@ use super::view::Watched;
 
 /// One input, before it is known what there is.
 #[derive(Clone, Debug)]
-pub(crate) struct Step {
-    pub(crate) when: When,
-    pub(crate) act: Act,
+pub struct Step {
+    pub when: When,
+    pub act: Act,
 }
 
 /// Many of them; a failure shows a line each.
 #[derive(Clone)]
-pub(crate) struct Steps(pub(crate) Vec<Step>);
+pub struct Steps(pub Vec<Step>);
 
 impl fmt::Debug for Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,7 +32,7 @@ impl fmt::Debug for Steps {
 
 /// On the driver's clock.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum When {
+pub enum When {
     /// So many nanoseconds after the last call.
     After(u64),
     /// At the next deadline.
@@ -49,7 +49,7 @@ pub(crate) enum When {
 
 /// A connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Who {
+pub enum Who {
     /// Of the open ones, counted round and round.
     Open(u8),
     /// Of all that were seen lately, those included that are closing or gone.
@@ -60,10 +60,10 @@ pub(crate) enum Who {
 
 /// A lobby or a user, by its place in a short list, so that names often meet.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Name(pub(crate) u8);
+pub struct Name(pub u8);
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Where {
+pub enum Where {
     Name(Name),
     /// Of the lobbies that were seen lately.
     Id(u8),
@@ -71,7 +71,7 @@ pub(crate) enum Where {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum But {
+pub enum But {
     Nobody,
     Conn(Who),
     User(Name),
@@ -80,7 +80,7 @@ pub(crate) enum But {
 
 /// A message from a client.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Said {
+pub enum Said {
     /// One of a list of texts.
     Text(u8),
     Binary(u8),
@@ -90,7 +90,7 @@ pub(crate) enum Said {
 
 /// What a pong echoes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Stamp {
+pub enum Stamp {
     /// The last ping's time stamp, whether it was answered or not.
     Last,
     /// So much more than that.
@@ -103,7 +103,7 @@ pub(crate) enum Stamp {
 
 /// How a pong is written.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Style {
+pub enum Style {
     /// As the ping asks for it.
     Plain,
     /// With white space, another order of keys and keys that nobody asked for; in a frame with a leading zero.
@@ -113,7 +113,7 @@ pub(crate) enum Style {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Act {
+pub enum Act {
     Connect(Name, Name),
     Message(Who, Said),
     Closed(Who, Cause),
@@ -179,7 +179,7 @@ impl Name {
 
 impl Step {
     /// What this step is in the situation that the model is in.
-    pub(crate) fn input(&self, model: &Model, watched: &Watched) -> Input<'static> {
+    pub fn input(&self, model: &Model, watched: &Watched) -> Input<'static> {
         Input {
             at: Time::from_nanos(self.when.nanos(model)),
             call: self.act.call(&Situation { model, watched }),

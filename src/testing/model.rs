@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use lobbykeeper::{
+use crate::{
     Call, CloseFrame, Config, ConnId, Ending, Event, Eviction, Except, Input, LobbyId, LobbyRef, Payload, Request,
 };
 
@@ -13,7 +13,7 @@ use super::told::{Answered, Told, Words};
 
 /// The expected manager.
 #[derive(Clone, Debug)]
-pub(crate) struct Model {
+pub struct Model {
     pub(super) config: Config,
     pub(super) clock: Clock,
     pub(super) conn_ids: Ids,
@@ -32,35 +32,35 @@ pub(crate) struct Model {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Conn {
-    pub(crate) id: ConnId,
-    pub(crate) user: String,
+pub struct Conn {
+    pub id: ConnId,
+    pub user: String,
     /// The names of its lobbies in the order of joining.
-    pub(crate) lobbies: Vec<String>,
-    pub(crate) phase: Phase,
-    pub(crate) health: Health,
+    pub lobbies: Vec<String>,
+    pub phase: Phase,
+    pub health: Health,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub enum Phase {
     Open,
     Closing { replaced: bool },
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Lobby {
-    pub(crate) id: LobbyId,
-    pub(crate) name: String,
+pub struct Lobby {
+    pub id: LobbyId,
+    pub name: String,
     /// In the order of joining.
-    pub(crate) members: Vec<ConnId>,
+    pub members: Vec<ConnId>,
     /// In the order of arrival.
-    pub(crate) users: Vec<String>,
-    pub(crate) revision: u64,
+    pub users: Vec<String>,
+    pub revision: u64,
 }
 
 /// What cannot be counted anew.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Counted {
+pub struct Counted {
     pub(super) admissions: u64,
     pub(super) invalid_name: u64,
     pub(super) server_full: u64,
@@ -100,7 +100,7 @@ impl Ids {
 }
 
 impl Model {
-    pub(crate) fn new(config: Config) -> Self {
+    pub fn new(config: Config) -> Self {
         Self {
             config,
             clock: Clock::default(),
@@ -116,7 +116,7 @@ impl Model {
     }
 
     /// What the manager must return and write for this input.
-    pub(crate) fn apply(&mut self, input: &Input<'_>) -> (Answered, Vec<Told>) {
+    pub fn apply(&mut self, input: &Input<'_>) -> (Answered, Vec<Told>) {
         self.wave = self.wave && self.too_many_are_silent();
         self.read_clock(input.at.as_nanos());
         let answered = match &input.call {
@@ -169,11 +169,11 @@ impl Model {
 
     // Looking things up.
 
-    pub(crate) fn open_conns(&self) -> impl Iterator<Item = &Conn> {
+    pub fn open_conns(&self) -> impl Iterator<Item = &Conn> {
         self.conns.iter().filter(|conn| conn.phase == Phase::Open)
     }
 
-    pub(crate) fn open(&self, id: ConnId) -> Option<&Conn> {
+    pub fn open(&self, id: ConnId) -> Option<&Conn> {
         self.open_conns().find(|conn| conn.id == id)
     }
 
@@ -184,14 +184,14 @@ impl Model {
     }
 
     /// A user's open connections, oldest first.
-    pub(crate) fn conns_of(&self, user: &str) -> Vec<ConnId> {
+    pub fn conns_of(&self, user: &str) -> Vec<ConnId> {
         self.open_conns()
             .filter(|conn| conn.user == user)
             .map(|conn| conn.id)
             .collect()
     }
 
-    pub(crate) fn lobby(&self, which: &LobbyRef<'_>) -> Option<&Lobby> {
+    pub fn lobby(&self, which: &LobbyRef<'_>) -> Option<&Lobby> {
         match which {
             LobbyRef::Name(name) => self.lobbies.iter().find(|lobby| lobby.name == *name),
             LobbyRef::Id(id) => self.lobbies.iter().find(|lobby| lobby.id == *id),
@@ -298,7 +298,7 @@ impl Model {
     }
 
     /// How many users have an open connection.
-    pub(crate) fn users(&self) -> usize {
+    pub fn users(&self) -> usize {
         let users: BTreeSet<&str> = self.open_conns().map(|conn| conn.user.as_str()).collect();
         users.len()
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Write as _};
 
-use lobbykeeper::{Config, ConnId, LobbyId, LobbyRef, Manager, Time};
+use crate::{Config, ConnId, LobbyId, LobbyRef, Manager, Time};
 use serde_json::{Value, json};
 
 use super::model::{Model, Phase};
@@ -11,30 +11,30 @@ use super::told::TurnedAway;
 
 /// Whom and what to ask about.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Watched {
-    pub(crate) conns: Vec<ConnId>,
-    pub(crate) lobbies: Vec<LobbyId>,
-    pub(crate) lobby_names: Vec<String>,
-    pub(crate) user_names: Vec<String>,
+pub struct Watched {
+    pub conns: Vec<ConnId>,
+    pub lobbies: Vec<LobbyId>,
+    pub lobby_names: Vec<String>,
+    pub user_names: Vec<String>,
 }
 
 /// So many are watched, the latest.
 const MOST: usize = 12;
 
 impl Watched {
-    pub(crate) fn conn(&mut self, conn: ConnId) {
+    pub fn conn(&mut self, conn: ConnId) {
         add(&mut self.conns, &conn);
     }
 
-    pub(crate) fn lobby(&mut self, lobby: LobbyId) {
+    pub fn lobby(&mut self, lobby: LobbyId) {
         add(&mut self.lobbies, &lobby);
     }
 
-    pub(crate) fn lobby_name(&mut self, name: &str) {
+    pub fn lobby_name(&mut self, name: &str) {
         add(&mut self.lobby_names, name);
     }
 
-    pub(crate) fn user_name(&mut self, name: &str) {
+    pub fn user_name(&mut self, name: &str) {
         add(&mut self.user_names, name);
     }
 }
@@ -51,10 +51,10 @@ fn add<T: PartialEq + ?Sized + ToOwned<Owned: std::borrow::Borrow<T>>>(list: &mu
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct View {
-    pub(crate) next_deadline: Option<Time>,
-    pub(crate) stats: Value,
-    pub(crate) lobbies: Vec<LobbyId>,
+pub struct View {
+    pub next_deadline: Option<Time>,
+    pub stats: Value,
+    pub lobbies: Vec<LobbyId>,
     conns: Vec<ConnView>,
     lobby_ids: Vec<(LobbyId, Option<String>, LobbyView)>,
     lobby_names: Vec<(String, Option<LobbyId>, Vec<ConnId>)>,
@@ -84,7 +84,7 @@ struct LobbyView {
 
 impl View {
     /// What the manager says.
-    pub(crate) fn of(manager: &Manager, watched: &Watched) -> Self {
+    pub fn of(manager: &Manager, watched: &Watched) -> Self {
         let lobby = |which: LobbyRef<'_>| LobbyView {
             connections: manager.lobby_connections(which.clone()).collect(),
             users: manager
@@ -135,7 +135,7 @@ impl View {
     }
 
     /// What the model says.
-    pub(crate) fn expected(model: &Model, watched: &Watched) -> Self {
+    pub fn expected(model: &Model, watched: &Watched) -> Self {
         let members = |which: &LobbyRef<'_>| model.lobby(which).map_or_else(Vec::new, |lobby| lobby.members.clone());
         let lobby = |which: &LobbyRef<'_>| LobbyView {
             connections: members(which),
@@ -241,7 +241,7 @@ fn expected_stats(model: &Model) -> Value {
 }
 
 /// The lines that differ between two values, if they are not equal.
-pub(crate) fn difference<T: Debug + PartialEq>(what: &str, found: &T, expected: &T) -> Result<(), String> {
+pub fn difference<T: Debug + PartialEq>(what: &str, found: &T, expected: &T) -> Result<(), String> {
     if found == expected {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lobbykeeper::{Config, ConnId, Eviction, Frame, Inbound, PingFormat};
+use crate::{Config, ConnId, Eviction, Frame, Inbound, PingFormat};
 
 use super::model::{Model, Phase};
 use super::model_clock::{LAST, nanos};
@@ -11,11 +11,11 @@ use super::told::{Told, Words};
 
 /// One connection's health. All instants are nanoseconds of active time.
 #[derive(Clone, Debug)]
-pub(crate) struct Health {
+pub struct Health {
     /// When anything was last heard; the connect counts.
     heard: u128,
     /// The last ping sent.
-    pub(crate) ping: Option<Ping>,
+    pub ping: Option<Ping>,
     next: Next,
     /// Somebody waits for a pong.
     pub(super) asked: Option<Asked>,
@@ -29,13 +29,13 @@ pub(crate) struct Health {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ping {
-    pub(crate) stamp: u64,
+pub struct Ping {
+    pub stamp: u64,
     sent: u128,
     /// How many pauses there had been.
     pauses: u64,
     /// A pong may still answer it.
-    pub(crate) outstanding: bool,
+    pub outstanding: bool,
 }
 
 /// What the regular checks wait for.
@@ -83,7 +83,7 @@ impl Health {
     }
 
     /// Last, smallest and smoothed round-trip time in microseconds.
-    pub(crate) fn latency(&self) -> Option<(u32, u32, u32)> {
+    pub fn latency(&self) -> Option<(u32, u32, u32)> {
         let (&first, later) = self.samples.split_first()?;
         let eight_times = later.iter().fold(first * 8, |sum, &sample| sum - sum / 8 + sample);
         Some((*self.samples.last()?, *self.samples.iter().min()?, eight_times / 8))

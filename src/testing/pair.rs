@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use lobbykeeper::{Call, Config, ConnId, Event, Except, Input, LobbyRef, Manager, Outbox, Request, Time};
+use crate::{Call, Config, ConnId, Event, Except, Input, LobbyRef, Manager, Outbox, Request, Time};
 
 use super::model::Model;
 use super::step::{Step, Steps};
@@ -11,18 +11,18 @@ use super::view::{View, Watched, difference};
 
 /// Both, fed alike and compared after each input.
 #[derive(Clone)]
-pub(crate) struct Pair {
-    pub(crate) manager: Manager,
-    pub(crate) model: Model,
-    pub(crate) watched: Watched,
-    pub(crate) out: Outbox,
+pub struct Pair {
+    pub manager: Manager,
+    pub model: Model,
+    pub watched: Watched,
+    pub out: Outbox,
     /// Every input so far, in the JSON form in which it can be replayed.
-    pub(crate) log: Vec<String>,
+    pub log: Vec<String>,
 }
 
 impl Pair {
     /// `None` if the settings are none.
-    pub(crate) fn new(config: Config) -> Option<Self> {
+    pub fn new(config: Config) -> Option<Self> {
         let mut watched = Watched::default();
         watched.conn("c9v9".parse().unwrap());
         watched.lobby("l9v9".parse().unwrap());
@@ -38,7 +38,7 @@ impl Pair {
     }
 
     /// Both after these steps, and the inputs that the steps came to.
-    pub(crate) fn after(config: Config, steps: &Steps) -> (Self, Vec<Input<'static>>) {
+    pub fn after(config: Config, steps: &Steps) -> (Self, Vec<Input<'static>>) {
         let mut pair = Self::new(config).unwrap();
         let mut inputs = Vec::new();
         for step in &steps.0 {
@@ -50,17 +50,17 @@ impl Pair {
     }
 
     /// The latest instant that a call has named.
-    pub(crate) fn last_call(&self) -> Time {
+    pub fn last_call(&self) -> Time {
         Time::from_nanos(self.model.clock.last)
     }
 
     /// What a step is here and now.
-    pub(crate) fn input(&self, step: &Step) -> Input<'static> {
+    pub fn input(&self, step: &Step) -> Input<'static> {
         step.input(&self.model, &self.watched)
     }
 
     /// Gives both the same input and compares the reply, all outputs and all queries.
-    pub(crate) fn feed(&mut self, input: &Input<'_>) -> Result<(), String> {
+    pub fn feed(&mut self, input: &Input<'_>) -> Result<(), String> {
         self.log.push(serde_json::to_string(input).unwrap());
         self.watch_input(input);
         self.out.clear();
@@ -78,7 +78,7 @@ impl Pair {
     }
 
     /// All queries, as the model answers them.
-    pub(crate) fn expected(&self) -> View {
+    pub fn expected(&self) -> View {
         View::expected(&self.model, &self.watched)
     }
 

@@ -3,33 +3,33 @@
 use std::fmt;
 use std::hash::Hasher as _;
 
-use lobbykeeper::ConnId;
+use crate::ConnId;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use siphasher::sip::SipHasher13;
 
 /// A connection's first ping comes 1 ns to one interval after it connected, spread by a hash of its id under the seed.
-pub(crate) fn first_ping(seed: u64, conn: ConnId, interval: u128) -> u128 {
+pub fn first_ping(seed: u64, conn: ConnId, interval: u128) -> u128 {
     let mut hasher = SipHasher13::new_with_keys(seed, 0);
     hasher.write(&conn.to_bits().to_le_bytes());
     1 + ((u128::from(hasher.finish()) * interval) >> 64)
 }
 
 /// A pong frame echoes the ping's digits.
-pub(crate) fn in_frame(data: &[u8]) -> Option<u64> {
+pub fn in_frame(data: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(data).ok()?;
     let number: u64 = text.parse().ok()?;
     (number.to_string() == text && number < 100_000_000_000_000).then_some(number)
 }
 
 /// A JSON pong: an object of at most 1 KiB.
-pub(crate) struct JsonPong {
+pub struct JsonPong {
     /// If it is a whole number.
-    pub(crate) timestamp: Option<u64>,
+    pub timestamp: Option<u64>,
 }
 
 /// `None` if the text is anything else.
-pub(crate) fn in_json(text: &str) -> Option<JsonPong> {
+pub fn in_json(text: &str) -> Option<JsonPong> {
     if text.len() > 1_024 || !text.contains("health_pong") {
         return None;
     }

@@ -1,6 +1,6 @@
 //! The model's doors: who comes in, and into which lobbies.
 
-use lobbykeeper::{Answer, ConnId, Eviction, LobbyId, LobbyRef, RefusalRule, Retry, UserOverflow};
+use crate::{Answer, ConnId, Eviction, LobbyId, LobbyRef, RefusalRule, Retry, UserOverflow};
 
 use super::model::{Conn, Lobby, Model, Phase};
 use super::model_health::Health;
@@ -8,7 +8,7 @@ use super::told::{NotEntered, Told, TurnedAway};
 
 impl Model {
     /// Whom a newcomer replaces, or why there is none.
-    pub(crate) fn admission(&self, lobby: &str, user: &str) -> Result<Option<ConnId>, RefusalRule> {
+    pub fn admission(&self, lobby: &str, user: &str) -> Result<Option<ConnId>, RefusalRule> {
         if !self.is_name(lobby) || !self.is_name(user) {
             return Err(RefusalRule::InvalidName);
         }
@@ -74,7 +74,7 @@ impl Model {
     }
 
     /// What one who is refused by this rule is told.
-    pub(crate) fn refusal(&self, rule: RefusalRule) -> TurnedAway {
+    pub fn refusal(&self, rule: RefusalRule) -> TurnedAway {
         let answers = &self.config.answers;
         let (Answer { close, retry }, verbatim) = match rule {
             RefusalRule::ServerFull => (&answers.server_full, true),

@@ -2,35 +2,35 @@
 
 use std::time::Duration;
 
-use lobbykeeper::Time;
+use crate::Time;
 
 use super::model::Model;
 use super::told::Told;
 
 /// The last instant of active time. What would be due later is never due.
-pub(crate) const LAST: u128 = u64::MAX as u128 - 1;
+pub const LAST: u128 = u64::MAX as u128 - 1;
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Clock {
+pub struct Clock {
     /// The latest time that a call has named, in nanoseconds.
-    pub(crate) last: u64,
-    pub(crate) suspended: u64,
-    pub(crate) pauses: u64,
-    pub(crate) steps_back: u64,
+    pub last: u64,
+    pub suspended: u64,
+    pub pauses: u64,
+    pub steps_back: u64,
 }
 
 impl Clock {
-    pub(crate) fn active(&self) -> u128 {
+    pub fn active(&self) -> u128 {
         u128::from(self.last - self.suspended).min(LAST)
     }
 
-    pub(crate) fn after(&self, patience: Duration) -> u128 {
+    pub fn after(&self, patience: Duration) -> u128 {
         self.active() + nanos(patience)
     }
 }
 
 /// A duration in nanoseconds, 584 years at most.
-pub(crate) fn nanos(duration: Duration) -> u128 {
+pub fn nanos(duration: Duration) -> u128 {
     duration.as_nanos().min(u128::from(u64::MAX))
 }
 
@@ -60,7 +60,7 @@ impl Model {
         self.conns.iter().filter_map(|conn| conn.health.check).min()
     }
 
-    pub(crate) fn next_deadline(&self) -> Option<Time> {
+    pub fn next_deadline(&self) -> Option<Time> {
         let time = self.earliest_check()? + u128::from(self.clock.suspended);
         u64::try_from(time).ok().map(Time::from_nanos)
     }

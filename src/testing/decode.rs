@@ -1,7 +1,7 @@
 //! Settings and steps from bytes, so that a fuzzer can lead both the manager and the model, and so that its corpus can
 //! be replayed without it.
 
-use lobbykeeper::{Cause, Config, Input};
+use crate::{Cause, Config, Input};
 
 use super::pair::Pair;
 use super::settings::{KNOBS, settings};
@@ -12,7 +12,7 @@ const MOST_STEPS: usize = 120;
 
 /// Runs what the bytes say. A text that starts with a brace is a log: the settings, then the inputs, a line each in
 /// their JSON form. Anything else is decoded by `Bytes`.
-pub(crate) fn run(data: &[u8]) -> Result<(), String> {
+pub fn run(data: &[u8]) -> Result<(), String> {
     match std::str::from_utf8(data) {
         Ok(log) if log.starts_with('{') => run_log(log),
         _ => run_bytes(data),

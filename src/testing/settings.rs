@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use lobbykeeper::{Answers, Config, PingFormat, Retry, UserOverflow};
+use crate::{Answers, Config, PingFormat, Retry, UserOverflow};
 
 /// How many numbers `settings` reads.
-pub(crate) const KNOBS: usize = 14;
+pub const KNOBS: usize = 14;
 
 /// The settings that these numbers choose; all zeros choose the defaults. Few of them are none.
-pub(crate) fn settings(knobs: [u8; KNOBS]) -> Config {
+pub fn settings(knobs: [u8; KNOBS]) -> Config {
     let [
         server,
         lobby,

@@ -1,19 +1,17 @@
 //! How settings and steps are drawn. What comes first in a choice is what a failure shrinks to.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
-use lobbykeeper::{Cause, Config};
+use crate::{Cause, Config};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::common::settings::{KNOBS, settings};
-use crate::common::step::{Act, But, Name, Said, Stamp, Step, Steps, Style, When, Where, Who};
+use super::settings::{KNOBS, settings};
+use super::step::{Act, But, Name, Said, Stamp, Step, Steps, Style, When, Where, Who};
 
 const SECOND: u64 = 1_000_000_000;
 
 /// How many cases, unless `PROPTEST_CASES` says so.
-pub(crate) fn cases(cases: u32) -> ProptestConfig {
+pub fn cases(cases: u32) -> ProptestConfig {
     let default = ProptestConfig::default();
     let asked_for = std::env::var_os("PROPTEST_CASES").is_some();
     ProptestConfig {
@@ -31,12 +29,12 @@ pub(crate) fn cases(cases: u32) -> ProptestConfig {
 }
 
 /// Settings, as the numbers that choose them: a failure shows these in a line, and the settings in its log.
-pub(crate) fn knobs() -> impl Strategy<Value = Knobs> {
+pub fn knobs() -> impl Strategy<Value = Knobs> {
     any::<[u8; KNOBS]>().prop_map(Knobs)
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Knobs([u8; KNOBS]);
+pub struct Knobs([u8; KNOBS]);
 
 impl From<Knobs> for Config {
     fn from(Knobs(knobs): Knobs) -> Self {
@@ -44,7 +42,7 @@ impl From<Knobs> for Config {
     }
 }
 
-pub(crate) fn steps() -> impl Strategy<Value = Steps> {
+pub fn steps() -> impl Strategy<Value = Steps> {
     many(step())
 }
 
@@ -53,7 +51,7 @@ fn many(step: impl Strategy<Value = Step>) -> impl Strategy<Value = Steps> {
 }
 
 /// Steps among which a wait is rare, so that it is about who may be where.
-pub(crate) fn hasty_steps() -> impl Strategy<Value = Steps> {
+pub fn hasty_steps() -> impl Strategy<Value = Steps> {
     let when = prop_oneof![
         8 => Just(When::After(0)),
         1 => Just(When::Deadline),
@@ -62,7 +60,7 @@ pub(crate) fn hasty_steps() -> impl Strategy<Value = Steps> {
 }
 
 /// Steps of few connections over long times, so that it is about who is still there.
-pub(crate) fn patient_steps() -> impl Strategy<Value = Steps> {
+pub fn patient_steps() -> impl Strategy<Value = Steps> {
     let act = prop_oneof![
         8 => Just(Act::Tick),
         2 => (name(), name()).prop_map(|(lobby, user)| Act::Connect(lobby, user)),
@@ -75,7 +73,7 @@ pub(crate) fn patient_steps() -> impl Strategy<Value = Steps> {
 }
 
 /// A crowd, most of which falls silent: under `crowd_settings`, so that it is about when too many are.
-pub(crate) fn crowd_steps() -> impl Strategy<Value = Steps> {
+pub fn crowd_steps() -> impl Strategy<Value = Steps> {
     let connect = (Just(Name(0)), name()).prop_map(|(lobby, user)| Act::Connect(lobby, user));
     let crowd = vec(connect, 2..=12);
     let hello = (0_u8..12).prop_map(|number| Act::Message(Who::Open(number), Said::Text(0)));
@@ -99,7 +97,7 @@ pub(crate) fn crowd_steps() -> impl Strategy<Value = Steps> {
 }
 
 /// Nothing but silence ends a connection, and few silent ones are too many.
-pub(crate) fn crowd_settings(floor: u32, max_missed: u8) -> Config {
+pub fn crowd_settings(floor: u32, max_missed: u8) -> Config {
     Config {
         stale_wave_floor: Some(floor),
         max_missed,
@@ -107,7 +105,7 @@ pub(crate) fn crowd_settings(floor: u32, max_missed: u8) -> Config {
     }
 }
 
-pub(crate) fn step() -> impl Strategy<Value = Step> {
+pub fn step() -> impl Strategy<Value = Step> {
     (when(), act()).prop_map(|(when, act)| Step { when, act })
 }
 
