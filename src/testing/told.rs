@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Command, ConnId, Ending, Eviction, Inbound, JoinError, LobbyId, Notice, Outbox, Output, Payload, Refusal,
-    RefusalRule, Reply, Retry,
+    Closing, Command, ConnId, Ending, Eviction, Inbound, JoinError, LobbyId, Notice, Outbox, Output, Payload, Receipt,
+    Refusal, RefusalRule, Reply, Retry,
 };
 
 /// A payload; the model cannot make a `Payload::Ping`.
@@ -39,10 +39,13 @@ pub enum Told {
         conn: ConnId,
         code: u16,
         reason: String,
+        cause: Closing,
+        receipt: Receipt,
     },
     Evict {
         conn: ConnId,
         cause: Eviction,
+        receipt: Receipt,
     },
     LobbyOpened {
         lobby: LobbyId,
@@ -100,12 +103,20 @@ impl From<Output<'_>> for Told {
                 to: to.to_vec(),
                 payload: payload.into(),
             },
-            Output::Command(Command::Close { conn, code, reason, .. }) => Self::Close {
+            Output::Command(Command::Close {
+                conn,
+                code,
+                reason,
+                cause,
+                receipt,
+            }) => Self::Close {
                 conn,
                 code,
                 reason: reason.into(),
+                cause,
+                receipt,
             },
-            Output::Command(Command::Evict { conn, cause, .. }) => Self::Evict { conn, cause },
+            Output::Command(Command::Evict { conn, cause, receipt }) => Self::Evict { conn, cause, receipt },
             Output::Notice(notice) => notice.into(),
         }
     }
@@ -180,6 +191,7 @@ pub struct TurnedAway {
     pub retry: Retry,
     /// The reason in the close frame, with its advice.
     pub on_the_wire: String,
+    pub receipt: Receipt,
 }
 
 /// A lobby that could not be entered.
@@ -187,7 +199,7 @@ pub struct TurnedAway {
 pub enum NotEntered {
     UnknownConnection,
     NotMember,
-    TooManyLobbies,
+    TooManyLobbies(Receipt),
     Refused(TurnedAway),
     /// An error that the model has not heard of.
     Unknown(String),
@@ -201,6 +213,7 @@ impl From<&Refusal> for TurnedAway {
             reason: refusal.reason().into(),
             retry: refusal.retry(),
             on_the_wire: refusal.close_frame().reason().into(),
+            receipt: refusal.receipt(),
         }
     }
 }
@@ -210,7 +223,7 @@ impl From<&JoinError> for NotEntered {
         match error {
             JoinError::UnknownConnection => Self::UnknownConnection,
             JoinError::NotMember => Self::NotMember,
-            JoinError::TooManyLobbies => Self::TooManyLobbies,
+            JoinError::TooManyLobbies(receipt) => Self::TooManyLobbies(*receipt),
             JoinError::Refused(refusal) => Self::Refused(refusal.into()),
             other => Self::Unknown(other.to_string()),
         }

@@ -59,7 +59,7 @@ pub struct View {
     lobby_ids: Vec<(LobbyId, Option<String>, LobbyView)>,
     lobby_names: Vec<(String, Option<LobbyId>, Vec<ConnId>)>,
     users: Vec<(String, bool, Vec<ConnId>)>,
-    can_accept: Vec<(String, String, Result<(), TurnedAway>)>,
+    pub can_accept: Vec<(String, String, Result<(), TurnedAway>)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -182,7 +182,7 @@ impl View {
             can_accept: pairs(watched)
                 .map(|(lobby, user)| {
                     let answer = model.admission(lobby, user);
-                    let answer = answer.map(drop).map_err(|rule| model.refusal(rule));
+                    let answer = answer.map(drop).map_err(|against| model.refusal(against));
                     (lobby.clone(), user.clone(), answer)
                 })
                 .collect(),
