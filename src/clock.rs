@@ -79,14 +79,14 @@ impl Clock {
         }
         let mut active = self.active();
         let mut paused = None;
-        if let (Some(deadline), Some(tolerance)) = (deadline, tolerance) {
-            if active.since(deadline) > tolerance {
-                let asleep = active.since(deadline.max(before));
-                self.suspended += asleep;
-                self.pauses = self.pauses.wrapping_add(1);
-                paused = Some(Duration::from_nanos(asleep));
-                active = self.active();
-            }
+        if let (Some(deadline), Some(tolerance)) = (deadline, tolerance)
+            && active.since(deadline) > tolerance
+        {
+            let asleep = active.since(deadline.max(before));
+            self.suspended += asleep;
+            self.pauses = self.pauses.wrapping_add(1);
+            paused = Some(Duration::from_nanos(asleep));
+            active = self.active();
         }
         (
             Moment {
