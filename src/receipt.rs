@@ -51,7 +51,7 @@ impl Receipt {
 }
 
 impl fmt::Display for Receipt {
-    /// `2 of 2, after 30s, at 42s`; without the middle part if nothing was waited for.
+    /// `saw 2, threshold 2, after 30s, at 42s`, without what was not measured or not waited for.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             seen,
@@ -59,10 +59,12 @@ impl fmt::Display for Receipt {
             waited,
             at,
         } = self;
-        write!(f, "{seen} of {threshold}")?;
-        if !waited.is_zero() {
-            write!(f, ", after {waited:?}")?;
+        if (*seen, *threshold) != (0, 0) {
+            write!(f, "saw {seen}, threshold {threshold}, ")?;
         }
-        write!(f, ", at {at}")
+        if !waited.is_zero() {
+            write!(f, "after {waited:?}, ")?;
+        }
+        write!(f, "at {at}")
     }
 }

@@ -243,8 +243,8 @@ fn receipts_word_themselves_for_logs() {
     assert_eq!(
         words.collect::<Vec<_>>(),
         [
-            "requested: 0 of 0, at 0ns",
-            "close timeout: 5000000000 of 5000000000, after 5s, at 5s"
+            "requested: at 0ns",
+            "close timeout: saw 5000000000, threshold 5000000000, after 5s, at 5s"
         ]
     );
 }
