@@ -21,18 +21,18 @@ pub(crate) fn diff(file: &str, manager: &str) -> String {
             to += 1;
         }
     }
-    let mut text = String::new();
-    for (index, (sign, number, line)) in lines.iter().enumerate() {
-        let near = lines
+    let near = |index| {
+        lines
             .iter()
             .skip(index)
             .take(CONTEXT + 1)
-            .any(|&(sign, ..)| sign != ' ');
-        if near {
-            text.push_str(&format!("{:4} {sign} {line}\n", number + 1));
-        }
-    }
-    text
+            .any(|&(sign, ..)| sign != ' ')
+    };
+    let shown = lines.iter().enumerate().filter(|&(index, _)| near(index));
+    let shown: Vec<_> = shown
+        .map(|(_, (sign, number, line))| format!("{:4} {sign} {line}\n", number + 1))
+        .collect();
+    shown.concat()
 }
 
 /// `[a][b]`: how long a common subsequence the lines from `a` and from `b` on have.

@@ -5,7 +5,7 @@ mod script;
 mod stage;
 mod words;
 
-use std::fmt;
+use std::{fmt, iter};
 
 pub(crate) use diff::diff;
 use stage::Stage;
@@ -27,7 +27,7 @@ impl fmt::Display for Fault {
 /// dropped and the manager's are put in their place.
 pub(crate) fn replay(text: &str) -> Result<String, Fault> {
     let mut stage = Stage::default();
-    let mut replayed = String::new();
+    let mut replayed: Vec<String> = Vec::new();
     let (mut block, mut outputs) = (None, 0);
     for (number, line) in (1..).zip(text.lines()) {
         let fault = |message: String| Err(Fault { line: number, message });
@@ -53,12 +53,9 @@ pub(crate) fn replay(text: &str) -> Result<String, Fault> {
         } else if !line.is_empty() {
             return fault("neither an input, \"> ...\", nor an output, which is indented by two spaces".into());
         }
-        replayed.push_str(line);
-        replayed.push('\n');
         outputs += answers.len();
-        for answer in answers {
-            replayed.push_str(&format!("  {answer}\n"));
-        }
+        let answers = answers.into_iter().map(|answer| format!("  {answer}"));
+        replayed.extend(iter::once(line.to_owned()).chain(answers));
     }
     let fault = |line, message: &str| {
         Err(Fault {
@@ -69,6 +66,6 @@ pub(crate) fn replay(text: &str) -> Result<String, Fault> {
     match (block, outputs) {
         (Some(opened), _) => fault(opened, "this block is not closed"),
         (None, 0) => fault(1, "nothing in this transcript has an output"),
-        (None, _) => Ok(replayed),
+        (None, _) => Ok(replayed.join("\n") + "\n"),
     }
 }

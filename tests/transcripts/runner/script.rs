@@ -181,13 +181,11 @@ fn id(word: &str) -> Result<ConnId, String> {
 
 /// A lobby by its id, by a connection in it or by its name.
 fn lobby(word: &str) -> LobbyRef<'static> {
-    if let Ok(id) = word.parse() {
-        LobbyRef::Id(id)
-    } else if let Ok(conn) = word.parse() {
-        LobbyRef::Of(conn)
-    } else {
-        LobbyRef::Name(word.to_owned().into())
-    }
+    let by_id = word.parse().ok().map(LobbyRef::Id);
+    let by_conn = || word.parse().ok().map(LobbyRef::Of);
+    by_id
+        .or_else(by_conn)
+        .unwrap_or_else(|| LobbyRef::Name(word.to_owned().into()))
 }
 
 fn exception(words: &[&str]) -> Result<Except<'static>, String> {
