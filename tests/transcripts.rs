@@ -58,6 +58,8 @@ fn the_transcripts_are_what_the_manager_says() {
     assert!(names.len() >= 20, "{} transcripts: some are missing", names.len());
     let mut faults = Vec::new();
     for name in names {
+        // Shown if the manager panics.
+        println!("playing {name}");
         match check(&name, &read(&name), rewrites) {
             Ok(None) => {}
             Ok(Some(replayed)) => fs::write(format!("{FOLDER}/{name}"), replayed).expect("it can be written"),
