@@ -31,6 +31,9 @@ mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
+// Pages of documentation.
+#[cfg(doc)]
+pub mod transcripts;
 mod wire;
 
 pub use config::{Config, ConfigError, MAX_CONNECTIONS, PingFormat, UserOverflow};
