@@ -67,13 +67,15 @@ impl Clock {
     }
 
     /// The gate that each call with a `now` passes: a step back is clamped, and a deadline that was overslept by more
-    /// than `tolerance` suspends active time for as long. Returns that length if it did.
+    /// than `tolerance` suspends active time for as long, or since the previous call if that was later: the server was
+    /// awake then. Returns that length if it did.
     pub(crate) fn advance(
         &mut self,
         now: Time,
         deadline: Option<Active>,
         tolerance: Option<u64>,
     ) -> (Moment, Option<Duration>) {
+        let before = self.active();
         if now < self.last {
             self.steps_back += 1;
         } else {
@@ -81,14 +83,14 @@ impl Clock {
         }
         let mut active = self.active();
         let mut paused = None;
-        if let (Some(deadline), Some(tolerance)) = (deadline, tolerance) {
-            let overslept = active.since(deadline);
-            if overslept > tolerance {
-                self.suspended += overslept;
-                self.pauses = self.pauses.wrapping_add(1);
-                paused = Some(Duration::from_nanos(overslept));
-                active = self.active();
-            }
+        if let (Some(deadline), Some(tolerance)) = (deadline, tolerance)
+            && active.since(deadline) > tolerance
+        {
+            let asleep = active.since(deadline.max(before));
+            self.suspended += asleep;
+            self.pauses = self.pauses.wrapping_add(1);
+            paused = Some(Duration::from_nanos(asleep));
+            active = self.active();
         }
         (
             Moment {
@@ -102,6 +104,11 @@ impl Clock {
     /// When active time reaches `active` if there is no further pause; `None` beyond the end of time.
     pub(crate) fn to_time(&self, active: Active) -> Option<Time> {
         active.nanos().checked_add(self.suspended).map(Time::from_nanos)
+    }
+
+    /// The latest that a call has named.
+    pub(crate) const fn time(&self) -> Time {
+        self.last
     }
 
     pub(crate) const fn suspended(&self) -> Duration {
@@ -144,12 +151,9 @@ mod tests {
         let deadline = Some(Active::from_nanos(100));
         let (before, paused) = clock.advance(Time::from_nanos(110), deadline, Some(10));
         assert_eq!((before.active, paused), (Active::from_nanos(110), None));
-        let (after, paused) = clock.advance(Time::from_nanos(1_100), deadline, Some(10));
-        assert_eq!(
-            (after.active, paused),
-            (Active::from_nanos(100), Some(Duration::from_micros(1)))
-        );
-        assert_eq!(clock.to_time(Active::from_nanos(100)), Some(Time::from_nanos(1_100)));
+        let (after, paused) = clock.advance(Time::from_nanos(1_110), deadline, Some(10));
+        assert_eq!((after.active, paused), (before.active, Some(Duration::from_micros(1))));
+        assert_eq!(clock.to_time(Active::from_nanos(110)), Some(Time::from_nanos(1_110)));
         let (clamped, paused) = clock.advance(Time::from_nanos(5), deadline, Some(10));
         assert_eq!((clamped.time, clamped.active, paused), (after.time, after.active, None));
         assert_eq!(

@@ -68,7 +68,8 @@ pub struct Config {
     #[serde(with = "nanos")]
     pub close_timeout: Duration,
     /// By how much a call may come after the deadline before the overshoot counts as a pause of the server, which
-    /// nobody is evicted for. `None`: no pause is ever seen. Default: 1 s.
+    /// nobody is evicted for: all of it, or what has passed since the previous call if that came after the deadline.
+    /// `None`: no pause is ever seen. Default: 1 s.
     #[serde(with = "optional_nanos")]
     pub pause_tolerance: Option<Duration>,
     /// Close codes, reasons and retry advice.
@@ -166,7 +167,7 @@ impl Config {
             return Err(ConfigError::PingTimeoutBeyondInterval);
         }
         for rule in RefusalRule::ALL {
-            if let Some(bytes) = self.answers.refusal(rule).oversize() {
+            if let Some(bytes) = self.answers.oversize(rule) {
                 return Err(ConfigError::Answer { rule, bytes });
             }
         }

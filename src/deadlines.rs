@@ -32,6 +32,11 @@ impl Deadlines {
         self.heap.first().copied()
     }
 
+    /// The check time of a slot. O(1).
+    pub(crate) fn get(&self, slot: u32) -> Option<Active> {
+        self.position(slot).map(|position| self.heap[position].0)
+    }
+
     /// Sets, moves or (with `None`) removes the check time of a slot.
     pub(crate) fn set(&mut self, slot: u32, time: Option<Active>) {
         let position = self.position(slot);
@@ -115,13 +120,6 @@ impl Deadlines {
 impl Deadlines {
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
-    }
-
-    /// The check time of a slot.
-    pub(crate) fn get(&self, slot: u32) -> Option<Active> {
-        self.position(slot)
-            .and_then(|position| self.heap.get(position))
-            .map(|&(time, _)| time)
     }
 
     pub(crate) fn check(&self) -> Result<(), Violation> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ConnId, LobbyId};
 use crate::payload::{Frame, Payload};
+use crate::receipt::Receipt;
 use crate::refusal::{CloseFrame, Refusal};
 use crate::time::{Time, optional_nanos};
 
@@ -318,7 +319,7 @@ pub enum JoinError {
     /// It is not in the lobby that it was to leave.
     NotMember,
     /// It is in [`Config::max_lobbies_per_connection`](crate::Config::max_lobbies_per_connection) lobbies.
-    TooManyLobbies,
+    TooManyLobbies(Receipt),
     /// The lobby is full, or its name cannot be one.
     Refused(Refusal),
 }
@@ -328,7 +329,7 @@ impl fmt::Display for JoinError {
         match self {
             Self::UnknownConnection => f.write_str("unknown connection"),
             Self::NotMember => f.write_str("not a member of that lobby"),
-            Self::TooManyLobbies => f.write_str("in as many lobbies as a connection may be"),
+            Self::TooManyLobbies(_) => f.write_str("in as many lobbies as a connection may be"),
             Self::Refused(refusal) => fmt::Display::fmt(refusal, f),
         }
     }

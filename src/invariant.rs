@@ -70,7 +70,7 @@ invariants! {
     /// An open connection is looked at when its pulse says so at the latest, a closing one within its time-out, nobody
     /// else ever.
     CheckTime,
-    /// Nothing was heard or sent later than now, or than a pause can have set active time back: by its tolerance.
+    /// Nothing was heard or sent later than now.
     NotInTheFuture,
     /// No ping that a pong may answer is later than the last.
     TimeStamp,

@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod conn_map;
 mod deadlines;
+mod ending;
 mod event;
 mod id;
 #[cfg(any(test, feature = "testing"))]
@@ -24,6 +25,7 @@ mod outbox;
 mod payload;
 mod presence;
 mod pulse;
+mod receipt;
 mod refusal;
 mod roster;
 mod slots;
@@ -31,16 +33,21 @@ mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
+// Pages of documentation.
+#[cfg(doc)]
+pub mod transcripts;
 mod wire;
 
 pub use config::{Config, ConfigError, MAX_CONNECTIONS, PingFormat, UserOverflow};
 pub use conn_map::ConnMap;
+pub use ending::{Closing, Ending, Eviction};
 pub use event::{Call, Cause, Event, Except, Handshake, Inbound, Input, JoinError, LobbyRef, Reply, Request};
 pub use id::{ConnId, LobbyId, ParseIdError};
 pub use latency::Latency;
 pub use manager::{LobbyUsers, Manager};
-pub use outbox::{Command, Ending, Eviction, Notice, Outbox, Output, Outputs};
+pub use outbox::{Command, Notice, Outbox, Output, Outputs};
 pub use payload::{Frame, Payload, PingData, Text};
+pub use receipt::Receipt;
 pub use refusal::{Answer, Answers, CloseFrame, CloseFrameError, Refusal, RefusalRule, Retry};
 pub use stats::{Evictions, Percent, Refusals, Stats};
 pub use time::Time;

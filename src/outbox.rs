@@ -8,9 +8,10 @@ use core::time::Duration;
 
 use serde::Serialize;
 
-use crate::event::Cause;
+use crate::ending::{Closing, Ending, Eviction};
 use crate::id::{ConnId, LobbyId};
 use crate::payload::{Payload, Text};
+use crate::receipt::Receipt;
 use crate::refusal::CloseFrame;
 use crate::time::nanos;
 
@@ -42,10 +43,13 @@ enum Record {
         conn: ConnId,
         code: u16,
         reason: Text,
+        cause: Closing,
+        receipt: Receipt,
     },
     Evict {
         conn: ConnId,
         cause: Eviction,
+        receipt: Receipt,
     },
     Presence {
         joined: bool,
@@ -83,7 +87,8 @@ pub enum Output<'a> {
 /// What the driver is to do. Exhaustive on purpose: a driver must handle all of it.
 ///
 /// JSON form: `{"send":{"to":["c0v1"],"payload":{"text":"hello"}}}`,
-/// `{"close":{"conn":"c0v1","code":1001,"reason":"shutdown"}}`, `{"evict":{"conn":"c0v1","cause":"stale"}}`.
+/// `{"close":{"conn":"c0v1","code":1001,"reason":"shutdown","cause":"requested","receipt":{...}}}`,
+/// `{"evict":{"conn":"c0v1","cause":"stale","receipt":{...}}}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command<'a> {
@@ -105,6 +110,10 @@ pub enum Command<'a> {
         code: u16,
         /// The reason, at most 123 bytes.
         reason: &'a str,
+        /// Why.
+        cause: Closing,
+        /// What that rests on.
+        receipt: Receipt,
     },
     /// Drop the socket now, without a handshake. The id has ended; a later `closed` is a no-op.
     #[non_exhaustive]
@@ -113,6 +122,8 @@ pub enum Command<'a> {
         conn: ConnId,
         /// Why.
         cause: Eviction,
+        /// What that rests on.
+        receipt: Receipt,
     },
 }
 
@@ -198,52 +209,6 @@ pub enum Notice<'a> {
         /// Open connections.
         open: u32,
     },
-}
-
-/// Why the manager dropped a connection.
-///
-/// JSON form: `"stale"`, `"close_timeout"`, `"replaced"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Eviction {
-    /// It missed [`Config::max_missed`](crate::Config::max_missed) pings in a row.
-    Stale,
-    /// It was told to close and did not within [`Config::close_timeout`](crate::Config::close_timeout).
-    CloseTimeout,
-    /// It was replaced and still closing when the next one of its user was replaced.
-    Replaced,
-}
-
-impl fmt::Display for Eviction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Stale => "stale",
-            Self::CloseTimeout => "close timeout",
-            Self::Replaced => "replaced",
-        })
-    }
-}
-
-/// How a connection ended.
-///
-/// JSON form: `{"closed":"peer"}`, `{"evicted":"stale"}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ending {
-    /// The driver reported it.
-    Closed(Cause),
-    /// The manager dropped it.
-    Evicted(Eviction),
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed(cause) => fmt::Display::fmt(cause, f),
-            Self::Evicted(eviction) => write!(f, "evicted: {eviction}"),
-        }
-    }
 }
 
 impl fmt::Display for Notice<'_> {
@@ -344,16 +309,18 @@ impl Outbox {
         addressed
     }
 
-    pub(crate) fn close(&mut self, conn: ConnId, frame: &CloseFrame) {
+    pub(crate) fn close(&mut self, conn: ConnId, frame: &CloseFrame, cause: Closing, receipt: Receipt) {
         self.records.push(Record::Close {
             conn,
             code: frame.code(),
             reason: frame.reason_text().clone(),
+            cause,
+            receipt,
         });
     }
 
-    pub(crate) fn evict(&mut self, conn: ConnId, cause: Eviction) {
-        self.records.push(Record::Evict { conn, cause });
+    pub(crate) fn evict(&mut self, conn: ConnId, cause: Eviction, receipt: Receipt) {
+        self.records.push(Record::Evict { conn, cause, receipt });
     }
 
     pub(crate) fn presence(&mut self, joined: bool, lobby: LobbyId, lobby_name: &str, user: &str, revision: u64) {
@@ -398,14 +365,23 @@ impl Outbox {
                 to: self.ids.get(to.clone()).unwrap_or_default(),
                 payload,
             }),
-            Record::Close { conn, code, reason } => Output::Command(Command::Close {
+            Record::Close {
+                conn,
+                code,
+                reason,
+                cause,
+                receipt,
+            } => Output::Command(Command::Close {
                 conn: *conn,
                 code: *code,
                 reason: reason.as_str(),
+                cause: *cause,
+                receipt: *receipt,
             }),
-            Record::Evict { conn, cause } => Output::Command(Command::Evict {
+            Record::Evict { conn, cause, receipt } => Output::Command(Command::Evict {
                 conn: *conn,
                 cause: *cause,
+                receipt: *receipt,
             }),
             Record::Presence {
                 joined,

@@ -104,8 +104,13 @@ impl Pulse {
         }
     }
 
-    pub(crate) fn has_missed(&self) -> bool {
-        self.missed > 0
+    /// How many pings in a row were followed by silence.
+    pub(crate) const fn missed(&self) -> u8 {
+        self.missed
+    }
+
+    pub(crate) const fn last_heard(&self) -> Active {
+        self.heard
     }
 
     pub(crate) fn latency(&self) -> Option<Latency> {
@@ -223,20 +228,19 @@ impl Pulse {
         self.demand.is_some()
     }
 
-    /// The pulse of this connection, if it is open. `latest` is the latest instant that it may know, `last_ping` the time
-    /// stamp of the last ping to anybody.
+    /// The pulse of this connection, if it is open. `last_ping` is the time stamp of the last ping to anybody.
     pub(crate) fn check_state(
         &self,
         conn: ConnId,
-        latest: Active,
+        now: Active,
         last_ping: u64,
         patience: Patience,
     ) -> Result<(), Violation> {
-        let details = || format!("{conn}, and it is {latest:?} at most: {self:?}");
+        let details = || format!("{conn} at {now:?}: {self:?}");
         let Self {
             heard, sent, missed, ..
         } = *self;
-        ensure(heard <= latest && sent <= latest, Invariant::NotInTheFuture, details)?;
+        ensure(heard <= now && sent <= now, Invariant::NotInTheFuture, details)?;
         let known = self.outstanding.is_none_or(|ping| ping.get() <= last_ping);
         ensure(known, Invariant::TimeStamp, details)?;
         ensure(
@@ -351,7 +355,7 @@ mod tests {
             "the ping under way is void, so another is needed"
         );
         assert_eq!(pulse.check(at(15), 1, PATIENCE).next, Next::Ping);
-        assert!(!pulse.has_missed());
+        assert_eq!(pulse.missed(), 0);
         assert_eq!(pulse.pong(at(15), 1, 1), None);
         assert_eq!(pulse.latency(), None);
     }

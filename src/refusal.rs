@@ -7,7 +7,8 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::payload::Text;
-use crate::time::nanos;
+use crate::receipt::Receipt;
+use crate::time::{Time, nanos};
 
 /// What may stand in a close frame beside the two bytes of its code (RFC 6455, section 5.5).
 const MAX_REASON_BYTES: usize = 123;
@@ -182,19 +183,55 @@ impl Default for Answers {
 }
 
 impl Answers {
-    pub(crate) fn refusal(&self, rule: RefusalRule) -> Refusal {
-        let Answer { close, retry } = match rule {
-            RefusalRule::ServerFull => &self.server_full,
-            RefusalRule::LobbyFull => &self.lobby_full,
-            RefusalRule::UserLimit => &self.user_limit,
-            RefusalRule::InvalidName => &self.invalid_name,
-        };
+    pub(crate) fn refusal(&self, breach: Breach, at: Time) -> Refusal {
+        let Breach { rule, seen, threshold } = breach;
+        let Answer { close, retry } = self.answer(rule);
         Refusal {
             rule,
             close: close.clone(),
             retry: *retry,
+            receipt: Receipt::of_count(seen, threshold, at),
         }
     }
+
+    /// How long the reason of an answer is, its advice included, if that is more than can be sent.
+    pub(crate) fn oversize(&self, rule: RefusalRule) -> Option<usize> {
+        let Answer { close, retry } = self.answer(rule);
+        let bytes = advise(rule, close, *retry).reason.as_bytes().len();
+        (bytes > MAX_REASON_BYTES).then_some(bytes)
+    }
+
+    const fn answer(&self, rule: RefusalRule) -> &Answer {
+        match rule {
+            RefusalRule::ServerFull => &self.server_full,
+            RefusalRule::LobbyFull => &self.lobby_full,
+            RefusalRule::UserLimit => &self.user_limit,
+            RefusalRule::InvalidName => &self.invalid_name,
+        }
+    }
+}
+
+/// The close frame that tells when to come again, to those who do not compare its reason.
+fn advise(rule: RefusalRule, close: &CloseFrame, retry: Retry) -> CloseFrame {
+    let millis = match (rule, retry) {
+        (RefusalRule::ServerFull | RefusalRule::LobbyFull, _) | (_, Retry::Never) => {
+            return close.clone();
+        }
+        (_, Retry::Now) => 0,
+        (_, Retry::After(delay)) => delay.as_millis(),
+    };
+    CloseFrame {
+        code: close.code,
+        reason: format!("{};retry={millis}", close.reason).into(),
+    }
+}
+
+/// A rule that stands against somebody, before it is worded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Breach {
+    pub(crate) rule: RefusalRule,
+    pub(crate) seen: u64,
+    pub(crate) threshold: u64,
 }
 
 /// The rule that a connection was refused by.
@@ -235,12 +272,14 @@ impl fmt::Display for RefusalRule {
 /// The driver finishes the WebSocket upgrade and then closes with [`close_frame`](Self::close_frame): a socket that is
 /// closed before the upgrade shows a browser nothing but 1006.
 ///
-/// JSON form: `{"rule":"lobby_full","close":{"code":4002,"reason":"lobby_full"},"retry":{"after":5000000000}}`.
+/// JSON form:
+/// `{"rule":"lobby_full","close":{"code":4002,"reason":"lobby_full"},"retry":{"after":5000000000},"receipt":{...}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
     rule: RefusalRule,
     close: CloseFrame,
     retry: Retry,
+    receipt: Receipt,
 }
 
 impl Refusal {
@@ -264,26 +303,16 @@ impl Refusal {
         self.retry
     }
 
+    /// What the refusal rests on. Its time is the refused call's, and for [`can_accept`](crate::Manager::can_accept)
+    /// that of the latest call.
+    pub const fn receipt(&self) -> Receipt {
+        self.receipt
+    }
+
     /// What to send: the advice to come again follows the reason as `;retry=MS`. `server_full` and `lobby_full` go as
     /// they are, because clients compare them, and so does a reason that says never.
     pub fn close_frame(&self) -> CloseFrame {
-        let millis = match (self.rule, self.retry) {
-            (RefusalRule::ServerFull | RefusalRule::LobbyFull, _) | (_, Retry::Never) => {
-                return self.close.clone();
-            }
-            (_, Retry::Now) => 0,
-            (_, Retry::After(delay)) => delay.as_millis(),
-        };
-        CloseFrame {
-            code: self.close.code,
-            reason: format!("{};retry={millis}", self.close.reason).into(),
-        }
-    }
-
-    /// How long the reason of [`close_frame`](Self::close_frame) is beyond what can be sent, if it is.
-    pub(crate) fn oversize(&self) -> Option<usize> {
-        let bytes = self.close_frame().reason.as_bytes().len();
-        (bytes > MAX_REASON_BYTES).then_some(bytes)
+        advise(self.rule, &self.close, self.retry)
     }
 }
 

@@ -102,7 +102,7 @@ impl core::ops::Add<Duration> for Time {
 }
 
 impl fmt::Display for Time {
-    /// Seconds with as many decimals as there are, `12.5s` say.
+    /// As a duration since the origin: `12.5s`, `250ms`, `0ns`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&Duration::from_nanos(self.0), f)
     }

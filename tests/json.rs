@@ -249,8 +249,11 @@ fn every_reply_has_its_form() {
         desk.manager.lobby_id("den").unwrap()
     };
     let full = desk.try_connect("den", "bob").unwrap_err();
-    let refusal = r#"{"rule":"lobby_full","close":{"code":4002,"reason":"lobby_full"},"retry":{"after":5000000000}}"#;
-    written(&full, refusal);
+    let receipt = r#"{"seen":1,"threshold":1,"waited":0,"at":0}"#;
+    let refusal = format!(
+        r#"{{"rule":"lobby_full","close":{{"code":4002,"reason":"lobby_full"}},"retry":{{"after":5000000000}},"receipt":{receipt}}}"#
+    );
+    written(&full, &refusal);
     for (reply, json) in [
         (
             Reply::Connected(Ok(conn("c0v1"))),
@@ -276,8 +279,8 @@ fn every_reply_has_its_form() {
             r#"{"entered":{"Err":"not_member"}}"#.to_owned(),
         ),
         (
-            Reply::Entered(Err(JoinError::TooManyLobbies)),
-            r#"{"entered":{"Err":"too_many_lobbies"}}"#.to_owned(),
+            Reply::Entered(Err(JoinError::TooManyLobbies(full.receipt()))),
+            format!(r#"{{"entered":{{"Err":{{"too_many_lobbies":{receipt}}}}}}}"#),
         ),
         (
             Reply::Entered(Err(JoinError::Refused(full))),
@@ -325,12 +328,12 @@ fn every_command_and_notice_has_its_form() {
             r#"{"command":{"send":{"to":["c1v1"],"payload":{"text":"{\"type\":\"health_ping\",\"timestamp\":1001}"}}}}"#,
             r#"{"notice":{"pong":{"conn":"c0v1","rtt":80000000,"requested":true}}}"#,
             r#"{"notice":{"ping_timed_out":{"conn":"c1v1"}}}"#,
-            r#"{"command":{"close":{"conn":"c1v1","code":4000,"reason":"bye"}}}"#,
+            r#"{"command":{"close":{"conn":"c1v1","code":4000,"reason":"bye","cause":"requested","receipt":{"seen":0,"threshold":0,"waited":0,"at":3000000000}}}}"#,
             r#"{"notice":{"left":{"lobby":"l0v1","lobby_name":"den","user":"bob","revision":3}}}"#,
             r#"{"notice":{"left":{"lobby":"l0v1","lobby_name":"den","user":"ann","revision":4}}}"#,
             r#"{"notice":{"lobby_closed":{"lobby":"l0v1","lobby_name":"den"}}}"#,
             r#"{"notice":{"ended":{"conn":"c0v1","user":"ann","ending":{"closed":"send_failed"}}}}"#,
-            r#"{"command":{"evict":{"conn":"c1v1","cause":"close_timeout"}}}"#,
+            r#"{"command":{"evict":{"conn":"c1v1","cause":"close_timeout","receipt":{"seen":5000000000,"threshold":5000000000,"waited":5000000000,"at":8000000000}}}}"#,
             r#"{"notice":{"ended":{"conn":"c1v1","user":"bob","ending":{"evicted":"close_timeout"}}}}"#,
         ]
     );
@@ -361,11 +364,16 @@ fn every_command_and_notice_has_its_form() {
         again,
         r#"{"command":{"send":{"to":["c0v1"],"payload":{"ping":"NTEwMDAw"}}}}"#
     );
-    assert_eq!(evict, r#"{"command":{"evict":{"conn":"c0v1","cause":"stale"}}}"#);
+    let stale = r#"{"command":{"evict":{"conn":"c0v1","cause":"stale","receipt":{"seen":2,"threshold":1,"waited":"#;
+    assert!(
+        evict.starts_with(stale) && evict.ends_with(r#","at":520000000000}}}}"#),
+        "{evict}"
+    );
 
     let config = r#"{"max_connections_per_user":1,"user_overflow":"replace_oldest"}"#;
     let outputs = replay(config, &[connected; 3]);
-    assert!(outputs.contains(&r#"{"command":{"evict":{"conn":"c0v1","cause":"replaced"}}}"#.to_owned()));
+    let replaced = r#"{"command":{"evict":{"conn":"c0v1","cause":"replaced","receipt":{"seen":2,"threshold":1,"waited":0,"at":0}}}}"#;
+    assert!(outputs.iter().any(|output| output == replaced), "{outputs:#?}");
 }
 
 #[test]

@@ -44,7 +44,10 @@ fn refused(entered: Result<LobbyId, JoinError>) -> RefusalRule {
 fn a_connection_is_in_one_lobby_unless_the_settings_allow_more() {
     let mut desk = Desk::open();
     let ann = desk.connect("den", "ann");
-    assert_eq!(join(&mut desk, ann, "attic"), Err(JoinError::TooManyLobbies));
+    assert!(matches!(
+        join(&mut desk, ann, "attic"),
+        Err(JoinError::TooManyLobbies(_))
+    ));
     assert_eq!(names(&desk, ann), ["den"]);
 
     let mut desk = lobbies(Some(3));
@@ -53,7 +56,10 @@ fn a_connection_is_in_one_lobby_unless_the_settings_allow_more() {
         join(&mut desk, ann, lobby).unwrap();
     }
     assert_eq!(names(&desk, ann), ["den", "attic", "cellar"], "in the order of joining");
-    assert_eq!(join(&mut desk, ann, "roof"), Err(JoinError::TooManyLobbies));
+    assert!(matches!(
+        join(&mut desk, ann, "roof"),
+        Err(JoinError::TooManyLobbies(_))
+    ));
     assert!(leave(&mut desk, ann, "attic"));
     join(&mut desk, ann, "roof").unwrap();
     assert_eq!(names(&desk, ann), ["den", "cellar", "roof"]);

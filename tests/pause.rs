@@ -183,6 +183,19 @@ fn a_demand_from_before_a_pause_is_asked_again_with_the_same_patience() {
 }
 
 #[test]
+fn a_pause_does_not_take_back_what_was_lived_through_before_it() {
+    let mut timeline = Timeline::new(Config::default());
+    let conn = timeline.connect("den", "ann");
+    // The driver is late, but within the tolerance, when it hears from the client. Then it sleeps.
+    timeline.sleep_until(timeline.manager.next_deadline().unwrap() + millis(900));
+    timeline.say(conn);
+    timeline.sleep_until(timeline.now + secs(3_600));
+    let said = timeline.tick();
+    assert_eq!(said[0], Said::Paused(secs(3_600)));
+    assert_eq!(timeline.manager.stats().suspended, secs(3_600));
+}
+
+#[test]
 fn a_clock_that_steps_back_is_clamped_and_counted() {
     let mut timeline = Timeline::new(Config::default());
     let conn = timeline.connect("den", "ann");

@@ -6,7 +6,9 @@ use crate::config::{MAX_CONNECTIONS, UserOverflow};
 use crate::event::{Handshake, JoinError, LobbyRef};
 use crate::id::{ConnId, LobbyId};
 use crate::outbox::Outbox;
-use crate::refusal::{Refusal, RefusalRule};
+use crate::receipt::Receipt;
+use crate::refusal::{Breach, Refusal, RefusalRule};
+use crate::slots;
 use crate::time::Time;
 
 impl Manager {
@@ -27,7 +29,7 @@ impl Manager {
         let Handshake { lobby, user } = handshake;
         match self.check_admission(&lobby, &user) {
             Ok(victim) => Ok(self.admit(moment, &lobby, &user, victim, out)),
-            Err(rule) => Err(self.refuse(rule)),
+            Err(breach) => Err(self.refuse(breach)),
         }
     }
 
@@ -39,7 +41,7 @@ impl Manager {
     pub fn can_accept(&self, lobby: &str, user: &str) -> Result<(), Refusal> {
         self.check_admission(lobby, user)
             .map(drop)
-            .map_err(|rule| self.config.answers.refusal(rule))
+            .map_err(|breach| self.config.answers.refusal(breach, self.clock.time()))
     }
 
     /// An open connection enters one more lobby; it keeps its place in one that it is in already. O(1).
@@ -48,20 +50,18 @@ impl Manager {
     /// If the connection is not open, if it is in as many lobbies as it may be, if the name is empty or too long, or if
     /// the lobby is full, in this order. Nothing has changed but a counter.
     pub fn join(&mut self, now: Time, conn: ConnId, lobby: &str, out: &mut Outbox) -> Result<LobbyId, JoinError> {
-        self.enter_call(now, out);
+        let moment = self.enter_call(now, out);
         let slot = self.open_slot(conn).ok_or(JoinError::UnknownConnection)?;
         if let Some(id) = self.place_in(slot, lobby) {
             return Ok(id);
         }
-        let joined = self.conns.at(slot).memberships.as_slice().len();
-        if self
-            .config
-            .max_lobbies_per_connection
-            .is_some_and(|max| joined >= max as usize)
+        let joined = self.conns.at(slot).memberships.as_slice().len() as u64;
+        if let Some(max) = self.config.max_lobbies_per_connection.map(u64::from)
+            && joined >= max
         {
-            return Err(JoinError::TooManyLobbies);
+            return Err(JoinError::TooManyLobbies(Receipt::of_count(joined, max, moment.time)));
         }
-        self.check_room(lobby)?;
+        self.check_entry(lobby)?;
         Ok(self.enter(slot, lobby, out))
     }
 
@@ -89,7 +89,7 @@ impl Manager {
         let id = if let Some(id) = self.place_in(slot, to) {
             id
         } else {
-            self.check_room(to)?;
+            self.check_entry(to)?;
             self.enter(slot, to, out)
         };
         if id.index() != from {
@@ -109,10 +109,9 @@ impl Manager {
     }
 
     /// The connection that has to give way, or the first rule that stands against the newcomer.
-    fn check_admission(&self, lobby: &str, user: &str) -> Result<Option<u32>, RefusalRule> {
-        if !self.is_name(lobby) || !self.is_name(user) {
-            return Err(RefusalRule::InvalidName);
-        }
+    fn check_admission(&self, lobby: &str, user: &str) -> Result<Option<u32>, Breach> {
+        self.check_name(lobby)?;
+        self.check_name(user)?;
         let known = self.users.find(user).map(|user| self.users.at(user));
         let open = known.map_or(0, |user| user.open_count);
         let per_user = self.config.max_connections_per_user;
@@ -124,56 +123,58 @@ impl Manager {
         };
         let set_aside = u32::from(victim.is_some());
 
-        let server = self.config.max_connections.unwrap_or(MAX_CONNECTIONS);
-        if self.population.seats() - set_aside >= server || self.population.total() >= MAX_CONNECTIONS {
-            return Err(RefusalRule::ServerFull);
-        }
-        if self.is_full(lobby, victim) {
-            return Err(RefusalRule::LobbyFull);
-        }
-        if per_user.is_some_and(|max| open - set_aside >= max) {
-            return Err(RefusalRule::UserLimit);
-        }
+        check_count(
+            RefusalRule::ServerFull,
+            self.population.seats() - set_aside,
+            self.config.max_connections,
+        )?;
+        check_count(RefusalRule::ServerFull, self.population.total(), Some(MAX_CONNECTIONS))?;
+        self.check_room(lobby, victim)?;
+        check_count(RefusalRule::UserLimit, open - set_aside, per_user)?;
         Ok(victim)
     }
 
     /// Whether a lobby can take one more member who is already connected.
-    fn check_room(&mut self, lobby: &str) -> Result<(), JoinError> {
-        let rule = if !self.is_name(lobby) {
-            RefusalRule::InvalidName
-        } else if self.is_full(lobby, None) {
-            RefusalRule::LobbyFull
-        } else {
-            return Ok(());
-        };
-        Err(JoinError::Refused(self.refuse(rule)))
+    fn check_entry(&mut self, lobby: &str) -> Result<(), JoinError> {
+        self.check_name(lobby)
+            .and_then(|()| self.check_room(lobby, None))
+            .map_err(|breach| JoinError::Refused(self.refuse(breach)))
     }
 
-    /// Whether a lobby has as many members as it may have, one of whom may be about to go.
-    fn is_full(&self, lobby: &str, going: Option<u32>) -> bool {
-        let Some(max) = self.config.max_connections_per_lobby else {
-            return false;
-        };
+    /// Whether a lobby has fewer members than it may have, one of whom may be about to go.
+    fn check_room(&self, lobby: &str, going: Option<u32>) -> Result<(), Breach> {
         let members = self.lobbies.find(lobby).map_or(0, |lobby| {
             let is_in_it = |slot: u32| self.conns.at(slot).memberships.find(lobby).is_some();
             self.lobbies.at(lobby).members.len() - usize::from(going.is_some_and(is_in_it))
         });
-        members >= max as usize
+        check_count(
+            RefusalRule::LobbyFull,
+            slots::index(members),
+            self.config.max_connections_per_lobby,
+        )
     }
 
-    fn refuse(&mut self, rule: RefusalRule) -> Refusal {
+    fn check_name(&self, name: &str) -> Result<(), Breach> {
+        let (bytes, max) = (name.len() as u64, u64::from(self.config.max_name_bytes));
+        if (1..=max).contains(&bytes) {
+            return Ok(());
+        }
+        Err(Breach {
+            rule: RefusalRule::InvalidName,
+            seen: bytes,
+            threshold: max,
+        })
+    }
+
+    fn refuse(&mut self, breach: Breach) -> Refusal {
         let refusals = &mut self.counters.refusals;
-        match rule {
+        match breach.rule {
             RefusalRule::InvalidName => refusals.invalid_name += 1,
             RefusalRule::ServerFull => refusals.server_full += 1,
             RefusalRule::LobbyFull => refusals.lobby_full += 1,
             RefusalRule::UserLimit => refusals.user_limit += 1,
         }
-        self.config.answers.refusal(rule)
-    }
-
-    fn is_name(&self, name: &str) -> bool {
-        !name.is_empty() && name.len() <= self.config.max_name_bytes as usize
+        self.config.answers.refusal(breach, self.clock.time())
     }
 
     /// The lobby with this name if the connection is in it.
@@ -183,5 +184,17 @@ impl Manager {
         memberships
             .find(lobby)
             .map(|_| LobbyId::new(self.lobbies.key_at(lobby)))
+    }
+}
+
+/// Whether there is room for one more.
+fn check_count(rule: RefusalRule, count: u32, limit: Option<u32>) -> Result<(), Breach> {
+    match limit {
+        Some(limit) if count >= limit => Err(Breach {
+            rule,
+            seen: count.into(),
+            threshold: limit.into(),
+        }),
+        _ => Ok(()),
     }
 }

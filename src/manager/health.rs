@@ -10,10 +10,11 @@ use super::Manager;
 use super::conn::Phase;
 use crate::clock::{Active, Moment};
 use crate::config::PingFormat;
+use crate::ending::Eviction;
 use crate::event::Inbound;
 use crate::id::ConnId;
 use crate::list::List;
-use crate::outbox::{Eviction, Notice, Outbox};
+use crate::outbox::{Notice, Outbox};
 use crate::payload::Frame;
 use crate::pulse::Next;
 use crate::time::{Time, duration_nanos};
@@ -156,7 +157,7 @@ impl Manager {
     fn check(&mut self, moment: Moment, slot: u32, pings: &mut PingBatch, out: &mut Outbox) {
         let conn = self.conns.at_mut(slot);
         if let Phase::Closing { .. } = conn.phase {
-            self.evict(slot, Eviction::CloseTimeout, out);
+            self.evict(moment, slot, Eviction::CloseTimeout, out);
             return;
         }
         let verdict = conn.pulse.check(moment.active, self.clock.pauses, self.patience);
@@ -181,7 +182,7 @@ impl Manager {
                 self.ping(moment, slot, pings, out);
             }
             Next::Stale => {
-                self.evict(slot, Eviction::Stale, out);
+                self.evict(moment, slot, Eviction::Stale, out);
                 return;
             }
         }

@@ -9,7 +9,6 @@ use alloc::format;
 use super::Manager;
 use super::conn::{Conn, Phase};
 use super::transitions::Population;
-use crate::clock::Active;
 use crate::id::{ConnId, LobbyId};
 use crate::invariant::{Invariant, Violation, ensure};
 use crate::pulse::Patience;
@@ -195,14 +194,11 @@ impl Manager {
     }
 
     fn check_connection(&self, id: ConnId, conn: &Conn) -> Result<(), Violation> {
-        // A pause sets active time back to the deadline, which may have been overslept by the tolerance before; by a
-        // nanosecond more at the end of time, the last of which active time cannot tell.
-        let back = self.pause_tolerance.map_or(0, |tolerance| tolerance.saturating_add(1));
-        let latest = self.clock.active().after(back).unwrap_or(Active::LAST);
+        let now = self.clock.active();
         let check = self.deadlines.get(id.index());
         let in_time = if conn.is_open() {
             conn.pulse
-                .check_state(id, latest, self.pinger.last_timestamp(), self.patience)?;
+                .check_state(id, now, self.pinger.last_timestamp(), self.patience)?;
             // An answered demand leaves its check time behind: a message moves no timer.
             let due = conn.pulse.deadline();
             due.is_none_or(|due| check.is_some_and(|check| check <= due))
@@ -210,7 +206,7 @@ impl Manager {
             let alone = conn.memberships.as_slice().is_empty() && !conn.pulse.is_asked();
             ensure(alone, Invariant::ClosingAlone, || format!("{id}: {conn:?}"))?;
             // If the end of time comes before that of its time-out, it is never looked at.
-            let due = latest.after(self.close_timeout);
+            let due = now.after(self.close_timeout);
             due.is_none_or(|due| check.is_some_and(|check| check <= due))
         };
         ensure(in_time, Invariant::CheckTime, || {
@@ -252,7 +248,7 @@ impl Manager {
         ensure(users as usize == with_open, Invariant::UsersPresent, || {
             format!("{users} counted, {with_open} found")
         })?;
-        let missed = count(&|conn| conn.is_open() && conn.pulse.has_missed());
+        let missed = count(&|conn| conn.is_open() && conn.pulse.missed() > 0);
         ensure(silent == missed, Invariant::Silent, || {
             format!("{silent} counted, {missed} found")
         })

@@ -7,6 +7,7 @@ mod health;
 #[cfg(any(test, feature = "testing"))]
 mod invariants;
 mod query;
+mod receipts;
 mod send;
 mod transitions;
 
@@ -19,10 +20,11 @@ use self::transitions::Population;
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, ConfigError};
 use crate::deadlines::Deadlines;
+use crate::ending::Ending;
 use crate::event::Cause;
 use crate::id::ConnId;
 use crate::names::{HashKey, Names};
-use crate::outbox::{Ending, Notice, Outbox};
+use crate::outbox::{Notice, Outbox};
 use crate::presence::Presences;
 use crate::pulse::Patience;
 use crate::slots::Slots;

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Manager;
+use crate::ending::Closing;
 use crate::event::{Except, LobbyRef};
 use crate::id::ConnId;
 use crate::outbox::Outbox;
@@ -91,7 +92,7 @@ impl Manager {
         let Some(slot) = self.open_slot(conn) else {
             return false;
         };
-        self.begin_close(moment, slot, close, out);
+        self.begin_close(moment, slot, close, Closing::Requested, out);
         true
     }
 
@@ -105,7 +106,7 @@ impl Manager {
             .map(|(key, _)| key.index)
             .collect();
         for &slot in &open {
-            self.begin_close(moment, slot, close, out);
+            self.begin_close(moment, slot, close, Closing::Requested, out);
         }
         open.len()
     }

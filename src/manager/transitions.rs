@@ -11,8 +11,9 @@
 use super::Manager;
 use super::conn::{Conn, Lobby, Membership, Phase, User};
 use crate::clock::Moment;
+use crate::ending::{Closing, Ending, Eviction};
 use crate::id::{ConnId, LobbyId};
-use crate::outbox::{Ending, Eviction, Notice, Outbox};
+use crate::outbox::{Notice, Outbox};
 use crate::pulse::Pulse;
 use crate::refusal::CloseFrame;
 
@@ -129,8 +130,16 @@ impl Manager {
     }
 
     /// Tells an open connection to close: from now on it only counts for the server limit.
-    pub(super) fn begin_close(&mut self, moment: Moment, slot: u32, frame: &CloseFrame, out: &mut Outbox) {
-        out.close(ConnId::new(self.conns.key_at(slot)), frame);
+    pub(super) fn begin_close(
+        &mut self,
+        moment: Moment,
+        slot: u32,
+        frame: &CloseFrame,
+        cause: Closing,
+        out: &mut Outbox,
+    ) {
+        let receipt = self.closing_receipt(moment, slot, cause);
+        out.close(ConnId::new(self.conns.key_at(slot)), frame, cause, receipt);
         self.counters.closes += 1;
         self.withdraw(slot, out);
         self.conns.at_mut(slot).phase = Phase::Closing { replaced: false };
@@ -143,18 +152,19 @@ impl Manager {
     fn replace(&mut self, moment: Moment, slot: u32, out: &mut Outbox) {
         let user = self.conns.at(slot).user;
         if let Some(earlier) = self.users.at(user).replaced {
-            self.evict(earlier, Eviction::Replaced, out);
+            self.evict(moment, earlier, Eviction::Replaced, out);
         }
         let frame = self.config.answers.replaced.clone();
-        self.begin_close(moment, slot, &frame, out);
+        self.begin_close(moment, slot, &frame, Closing::Replaced, out);
         self.conns.at_mut(slot).phase = Phase::Closing { replaced: true };
         self.population.closing_replaced += 1;
         self.users.at_mut(user).replaced = Some(slot);
     }
 
     /// Drops a connection without a handshake.
-    pub(super) fn evict(&mut self, slot: u32, cause: Eviction, out: &mut Outbox) {
-        out.evict(ConnId::new(self.conns.key_at(slot)), cause);
+    pub(super) fn evict(&mut self, moment: Moment, slot: u32, cause: Eviction, out: &mut Outbox) {
+        let receipt = self.eviction_receipt(moment, slot, cause);
+        out.evict(ConnId::new(self.conns.key_at(slot)), cause, receipt);
         let evictions = &mut self.counters.evictions;
         match cause {
             Eviction::Stale => evictions.stale += 1,
@@ -201,7 +211,7 @@ impl Manager {
     fn withdraw(&mut self, slot: u32, out: &mut Outbox) {
         let conn = self.conns.at_mut(slot);
         let user = conn.user;
-        let (asked, silent) = (conn.pulse.abandon(), conn.pulse.has_missed());
+        let (asked, silent) = (conn.pulse.abandon(), conn.pulse.missed() > 0);
         if asked {
             out.notice(Notice::PingTimedOut {
                 conn: ConnId::new(self.conns.key_at(slot)),

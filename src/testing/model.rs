@@ -2,12 +2,14 @@
 //! counted anew whenever it is asked for. Made from the design and the public documentation; slow and obvious.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::{
-    Call, CloseFrame, Config, ConnId, Ending, Event, Eviction, Except, Input, LobbyId, LobbyRef, Payload, Request,
+    Call, CloseFrame, Closing, Config, ConnId, Ending, Event, Eviction, Except, Input, LobbyId, LobbyRef, Payload,
+    Receipt, Request, Time,
 };
 
-use super::model_clock::Clock;
+use super::model_clock::{Clock, LAST, nanos};
 use super::model_health::Health;
 use super::told::{Answered, Outcome, Told, Words};
 
@@ -38,6 +40,8 @@ pub(crate) struct Conn {
     /// The names of its lobbies in the order of joining.
     pub(crate) lobbies: Vec<String>,
     pub(crate) phase: Phase,
+    /// When it was told to close, on active time.
+    pub(super) closing_since: Option<u128>,
     pub(crate) health: Health,
 }
 
@@ -240,22 +244,36 @@ impl Model {
     fn kick(&mut self, conn: ConnId, close: &CloseFrame) -> bool {
         let open = self.open(conn).is_some();
         if open {
-            self.begin_close(conn, close, false);
+            self.begin_close(conn, close, Closing::Requested);
         }
         open
     }
 
-    pub(super) fn begin_close(&mut self, id: ConnId, close: &CloseFrame, replaced: bool) {
+    pub(super) fn begin_close(&mut self, id: ConnId, close: &CloseFrame, cause: Closing) {
+        let (seen, threshold) = match cause {
+            Closing::Requested => (0, 0),
+            Closing::Replaced => {
+                // The newcomer is there already.
+                let theirs = self.conns_of(&self.open(id).unwrap().user).len() - 1;
+                (theirs as u64, self.config.max_connections_per_user.unwrap().into())
+            }
+        };
+        let now = Time::from_nanos(self.clock.last);
         self.told.push(Told::Close {
             conn: id,
             code: close.code(),
             reason: close.reason().into(),
+            cause,
+            receipt: Receipt::of_count(seen, threshold, now),
         });
         self.counted.closes += 1;
         self.withdraw(id);
-        let until = self.clock.after(self.config.close_timeout);
+        let (now, until) = (self.clock.active(), self.clock.after(self.config.close_timeout));
         let conn = self.open_mut(id).unwrap();
-        conn.phase = Phase::Closing { replaced };
+        conn.phase = Phase::Closing {
+            replaced: cause == Closing::Replaced,
+        };
+        conn.closing_since = Some(now);
         conn.health.check_only_at(until);
     }
 
@@ -271,13 +289,39 @@ impl Model {
     }
 
     pub(super) fn evict(&mut self, id: ConnId, cause: Eviction) {
-        self.told.push(Told::Evict { conn: id, cause });
+        let receipt = self.why_evicted(id, cause);
+        self.told.push(Told::Evict {
+            conn: id,
+            cause,
+            receipt,
+        });
         match cause {
             Eviction::Stale => self.counted.evicted_stale += 1,
             Eviction::CloseTimeout => self.counted.evicted_close_timeout += 1,
             _ => self.counted.evicted_replaced += 1,
         }
         self.closed(id, Ending::Evicted(cause));
+    }
+
+    fn why_evicted(&self, id: ConnId, cause: Eviction) -> Receipt {
+        let conn = self.conns.iter().find(|conn| conn.id == id).unwrap();
+        let patience = nanos(self.config.close_timeout);
+        // A closing one whose time-out lies beyond the end of time has no check, and nothing is told of its time.
+        let since = conn.closing_since.filter(|since| since + patience <= LAST);
+        let since = since.unwrap_or(self.clock.active());
+        let (seen, threshold, since) = match cause {
+            Eviction::Stale => {
+                let health = &conn.health;
+                (health.missed.into(), self.config.max_missed.into(), health.heard)
+            }
+            Eviction::CloseTimeout => (self.clock.active() - since, patience, since),
+            Eviction::Replaced => (2, 1, since),
+        };
+        let small = |number: u128| u64::try_from(number).unwrap();
+        Receipt {
+            waited: Duration::from_nanos(small(self.clock.active() - since)),
+            ..Receipt::of_count(small(seen), small(threshold), Time::from_nanos(self.clock.last))
+        }
     }
 
     fn closed(&mut self, id: ConnId, ending: Ending) -> bool {

@@ -36,18 +36,19 @@ pub(crate) fn nanos(duration: Duration) -> u128 {
 
 impl Model {
     /// A clock that steps back is clamped. What is later than the earliest check time by more than the tolerance was
-    /// a pause: it is not lived through.
+    /// a pause: it is not lived through, but for what lies before the previous call, when the server was awake.
     pub(super) fn read_clock(&mut self, now: u64) {
         if now < self.clock.last {
             self.clock.steps_back += 1;
         }
+        let before = self.clock.active();
         self.clock.last = self.clock.last.max(now);
         let (Some(due), Some(tolerance)) = (self.earliest_check(), self.config.pause_tolerance) else {
             return;
         };
-        let overslept = self.clock.active().saturating_sub(due);
+        let (overslept, gap) = (self.clock.active().saturating_sub(due), self.clock.active() - before);
         if overslept > nanos(tolerance) {
-            let by = u64::try_from(overslept).unwrap();
+            let by = u64::try_from(overslept.min(gap)).unwrap();
             self.clock.suspended += by;
             self.clock.pauses += 1;
             self.told.push(Told::Paused {

@@ -1,42 +1,66 @@
 //! The model's doors: who comes in, and into which lobbies.
 
-use crate::{Answer, ConnId, Eviction, LobbyId, LobbyRef, RefusalRule, Retry, UserOverflow};
+use crate::{Answer, Closing, ConnId, Eviction, LobbyId, LobbyRef, Receipt, RefusalRule, Retry, Time, UserOverflow};
 
 use super::model::{Conn, Lobby, Model, Phase};
 use super::model_health::Health;
 use super::told::{NotEntered, Told, TurnedAway};
 
+/// A rule that stands against somebody, what it saw and what it allows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Against {
+    rule: RefusalRule,
+    seen: u64,
+    threshold: u64,
+}
+
+/// The limit, if there are as many as it allows.
+fn at_limit(limit: Option<u32>, count: usize) -> Option<u64> {
+    limit.filter(|&limit| count >= limit as usize).map(u64::from)
+}
+
 impl Model {
-    /// Whom a newcomer replaces, or why there is none.
-    pub(crate) fn admission(&self, lobby: &str, user: &str) -> Result<Option<ConnId>, RefusalRule> {
-        if !self.is_name(lobby) || !self.is_name(user) {
-            return Err(RefusalRule::InvalidName);
-        }
-        let reached = |limit: Option<u32>, count: usize| limit.is_some_and(|limit| count >= limit as usize);
+    /// Whom a newcomer replaces, or what stands against it.
+    pub(crate) fn admission(&self, lobby: &str, user: &str) -> Result<Option<ConnId>, Against> {
+        self.check_name(lobby)?;
+        self.check_name(user)?;
         let theirs = self.conns_of(user);
         let replaces = self.config.user_overflow == UserOverflow::ReplaceOldest
-            && reached(self.config.max_connections_per_user, theirs.len());
+            && at_limit(self.config.max_connections_per_user, theirs.len()).is_some();
         let victim = theirs.first().copied().filter(|_| replaces);
 
         // Every limit is looked at as if the victim had gone.
         let others = || self.conns.iter().filter(|conn| Some(conn.id) != victim);
         let seats = others().filter(|conn| conn.phase != Phase::Closing { replaced: true });
-        if reached(self.config.max_connections, seats.count()) {
-            return Err(RefusalRule::ServerFull);
-        }
         let members = others().filter(|conn| conn.lobbies.iter().any(|name| name == lobby));
-        if reached(self.config.max_connections_per_lobby, members.count()) {
-            return Err(RefusalRule::LobbyFull);
-        }
         let theirs = others().filter(|conn| conn.phase == Phase::Open && conn.user == user);
-        if reached(self.config.max_connections_per_user, theirs.count()) {
-            return Err(RefusalRule::UserLimit);
+        let limits = [
+            (RefusalRule::ServerFull, self.config.max_connections, seats.count()),
+            (
+                RefusalRule::LobbyFull,
+                self.config.max_connections_per_lobby,
+                members.count(),
+            ),
+            (
+                RefusalRule::UserLimit,
+                self.config.max_connections_per_user,
+                theirs.count(),
+            ),
+        ];
+        for (rule, limit, count) in limits {
+            if let Some(threshold) = at_limit(limit, count) {
+                return Err(Against {
+                    rule,
+                    seen: count as u64,
+                    threshold,
+                });
+            }
         }
         Ok(victim)
     }
 
     pub(super) fn connected(&mut self, lobby: &str, user: &str) -> Result<ConnId, TurnedAway> {
-        let victim = self.admission(lobby, user).map_err(|rule| self.refuse(rule))?;
+        let victim = self.admission(lobby, user).map_err(|against| self.refuse(against))?;
         let id = ConnId::from_bits(self.conn_ids.take()).unwrap();
         let health = Health::new(&self.config, self.clock.active(), id);
         self.conns.push(Conn {
@@ -44,6 +68,7 @@ impl Model {
             user: user.into(),
             lobbies: Vec::new(),
             phase: Phase::Open,
+            closing_since: None,
             health,
         });
         self.counted.admissions += 1;
@@ -66,15 +91,24 @@ impl Model {
             self.evict(lingering, Eviction::Replaced);
         }
         let close = self.config.answers.replaced.clone();
-        self.begin_close(victim, &close, true);
+        self.begin_close(victim, &close, Closing::Replaced);
     }
 
-    fn is_name(&self, name: &str) -> bool {
-        (1..=self.config.max_name_bytes as usize).contains(&name.len())
+    fn check_name(&self, name: &str) -> Result<(), Against> {
+        let most = self.config.max_name_bytes;
+        if !name.is_empty() && name.len() <= most as usize {
+            return Ok(());
+        }
+        Err(Against {
+            rule: RefusalRule::InvalidName,
+            seen: name.len() as u64,
+            threshold: most.into(),
+        })
     }
 
-    /// What one who is refused by this rule is told.
-    pub(crate) fn refusal(&self, rule: RefusalRule) -> TurnedAway {
+    /// What one who is refused for this is told.
+    pub(crate) fn refusal(&self, against: Against) -> TurnedAway {
+        let Against { rule, seen, threshold } = against;
         let answers = &self.config.answers;
         let (Answer { close, retry }, verbatim) = match rule {
             RefusalRule::ServerFull => (&answers.server_full, true),
@@ -94,17 +128,18 @@ impl Model {
             reason: reason.into(),
             retry: *retry,
             on_the_wire,
+            receipt: Receipt::of_count(seen, threshold, Time::from_nanos(self.clock.last)),
         }
     }
 
-    fn refuse(&mut self, rule: RefusalRule) -> TurnedAway {
-        match rule {
+    fn refuse(&mut self, against: Against) -> TurnedAway {
+        match against.rule {
             RefusalRule::ServerFull => self.counted.server_full += 1,
             RefusalRule::LobbyFull => self.counted.lobby_full += 1,
             RefusalRule::UserLimit => self.counted.user_limit += 1,
-            _ => self.counted.invalid_name += 1,
+            RefusalRule::InvalidName => self.counted.invalid_name += 1,
         }
-        self.refusal(rule)
+        self.refusal(against)
     }
 
     // Lobbies.
@@ -112,17 +147,13 @@ impl Model {
     /// Why one who is connected cannot enter one more lobby.
     fn check_room(&mut self, lobby: &str) -> Result<(), NotEntered> {
         let members = self.lobby(&lobby.into()).map_or(0, |lobby| lobby.members.len());
-        if !self.is_name(lobby) {
-            Err(NotEntered::Refused(self.refuse(RefusalRule::InvalidName)))
-        } else if self
-            .config
-            .max_connections_per_lobby
-            .is_some_and(|max| members >= max as usize)
-        {
-            Err(NotEntered::Refused(self.refuse(RefusalRule::LobbyFull)))
-        } else {
-            Ok(())
-        }
+        let full = at_limit(self.config.max_connections_per_lobby, members).map(|threshold| Against {
+            rule: RefusalRule::LobbyFull,
+            seen: members as u64,
+            threshold,
+        });
+        let against = self.check_name(lobby).err().or(full);
+        against.map_or(Ok(()), |against| Err(NotEntered::Refused(self.refuse(against))))
     }
 
     pub(super) fn join(&mut self, conn: ConnId, lobby: &str) -> Result<LobbyId, NotEntered> {
@@ -130,12 +161,10 @@ impl Model {
         if lobbies.iter().any(|name| name == lobby) {
             return Ok(self.lobby(&lobby.into()).unwrap().id);
         }
-        if self
-            .config
-            .max_lobbies_per_connection
-            .is_some_and(|max| lobbies.len() >= max as usize)
-        {
-            return Err(NotEntered::TooManyLobbies);
+        if let Some(threshold) = at_limit(self.config.max_lobbies_per_connection, lobbies.len()) {
+            let now = Time::from_nanos(self.clock.last);
+            let receipt = Receipt::of_count(lobbies.len() as u64, threshold, now);
+            return Err(NotEntered::TooManyLobbies(receipt));
         }
         self.check_room(lobby)?;
         Ok(self.enter(conn, lobby))

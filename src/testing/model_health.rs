@@ -13,7 +13,7 @@ use super::told::{Told, Words};
 #[derive(Clone, Debug)]
 pub(crate) struct Health {
     /// When anything was last heard; the connect counts.
-    heard: u128,
+    pub(super) heard: u128,
     /// The last ping sent.
     pub(crate) ping: Option<Ping>,
     next: Next,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Command, ConnId, Ending, Eviction, Inbound, JoinError, LobbyId, Notice, Outbox, Output, Payload, Refusal,
-    RefusalRule, Reply, Retry,
+    Closing, Command, ConnId, Ending, Eviction, Inbound, JoinError, LobbyId, Notice, Outbox, Output, Payload, Receipt,
+    Refusal, RefusalRule, Reply, Retry,
 };
 
 /// A payload; the model cannot make a `Payload::Ping`.
@@ -39,10 +39,13 @@ pub(crate) enum Told {
         conn: ConnId,
         code: u16,
         reason: String,
+        cause: Closing,
+        receipt: Receipt,
     },
     Evict {
         conn: ConnId,
         cause: Eviction,
+        receipt: Receipt,
     },
     LobbyOpened {
         lobby: LobbyId,
@@ -115,12 +118,20 @@ impl From<Output<'_>> for Told {
                 to: to.to_vec(),
                 payload: payload.into(),
             },
-            Output::Command(Command::Close { conn, code, reason, .. }) => Self::Close {
+            Output::Command(Command::Close {
+                conn,
+                code,
+                reason,
+                cause,
+                receipt,
+            }) => Self::Close {
                 conn,
                 code,
                 reason: reason.into(),
+                cause,
+                receipt,
             },
-            Output::Command(Command::Evict { conn, cause, .. }) => Self::Evict { conn, cause },
+            Output::Command(Command::Evict { conn, cause, receipt }) => Self::Evict { conn, cause, receipt },
             Output::Notice(notice) => notice.into(),
         }
     }
@@ -192,6 +203,7 @@ pub(crate) struct TurnedAway {
     pub(crate) retry: Retry,
     /// The reason in the close frame, with its advice.
     pub(crate) on_the_wire: String,
+    pub(crate) receipt: Receipt,
 }
 
 /// A lobby that could not be entered.
@@ -199,7 +211,7 @@ pub(crate) struct TurnedAway {
 pub(crate) enum NotEntered {
     UnknownConnection,
     NotMember,
-    TooManyLobbies,
+    TooManyLobbies(Receipt),
     Refused(TurnedAway),
 }
 
@@ -211,6 +223,7 @@ impl From<&Refusal> for TurnedAway {
             reason: refusal.reason().into(),
             retry: refusal.retry(),
             on_the_wire: refusal.close_frame().reason().into(),
+            receipt: refusal.receipt(),
         }
     }
 }
@@ -220,7 +233,7 @@ impl From<&JoinError> for NotEntered {
         match error {
             JoinError::UnknownConnection => Self::UnknownConnection,
             JoinError::NotMember => Self::NotMember,
-            JoinError::TooManyLobbies => Self::TooManyLobbies,
+            JoinError::TooManyLobbies(receipt) => Self::TooManyLobbies(*receipt),
             JoinError::Refused(refusal) => Self::Refused(refusal.into()),
         }
     }

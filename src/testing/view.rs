@@ -96,6 +96,17 @@ impl View {
         }
     }
 
+    /// The same, without the time of the latest call, which the receipts of hints tell.
+    #[must_use]
+    pub fn timeless(mut self) -> Self {
+        for (.., answer) in &mut self.can_accept {
+            if let Err(refusal) = answer {
+                refusal.receipt.at = Time::ZERO;
+            }
+        }
+        self
+    }
+
     /// What the model says.
     pub fn expected(reference: &Reference) -> Self {
         let Reference { model, seen } = reference;
@@ -145,7 +156,7 @@ impl View {
             can_accept: pairs(seen)
                 .map(|(lobby, user)| {
                     let answer = model.admission(lobby, user);
-                    let answer = answer.map(drop).map_err(|rule| model.refusal(rule));
+                    let answer = answer.map(drop).map_err(|against| model.refusal(against));
                     (lobby.clone(), user.clone(), answer)
                 })
                 .collect(),

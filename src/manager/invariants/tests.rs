@@ -81,7 +81,7 @@ fn conn(manager: &mut Manager, wanted: impl Fn(&Conn) -> bool) -> &mut Conn {
 }
 
 fn silent(manager: &mut Manager) -> &mut Conn {
-    conn(manager, |conn| conn.pulse.has_missed())
+    conn(manager, |conn| conn.pulse.missed() > 0)
 }
 
 fn closing(manager: &mut Manager) -> &mut Conn {
@@ -185,10 +185,7 @@ fn of_health() -> Vec<Corruption> {
             manager.deadlines.set(99, Some(manager.clock.active()));
         }),
         (Invariant::CheckTime, |manager| {
-            let later = manager
-                .clock
-                .active()
-                .after(manager.close_timeout + manager.pause_tolerance.unwrap() + 2);
+            let later = manager.clock.active().after(manager.close_timeout + 1);
             let closing = manager.conns().find(|(_, conn)| !conn.is_open()).unwrap().0;
             manager.deadlines.set(closing.index(), later);
         }),

@@ -1,0 +1,75 @@
+//! Why a connection is told to go, and how it ended.
+
+use core::fmt;
+
+use serde::Serialize;
+
+use crate::event::Cause;
+
+/// Why the manager tells a connection to close.
+///
+/// JSON form: `"requested"`, `"replaced"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Closing {
+    /// The application asked for it, with [`kick`](crate::Manager::kick) or [`close_all`](crate::Manager::close_all).
+    Requested,
+    /// A newer connection of its user took its place: [`UserOverflow::ReplaceOldest`](crate::UserOverflow).
+    Replaced,
+}
+
+impl fmt::Display for Closing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Requested => "requested",
+            Self::Replaced => "replaced",
+        })
+    }
+}
+
+/// Why the manager dropped a connection.
+///
+/// JSON form: `"stale"`, `"close_timeout"`, `"replaced"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Eviction {
+    /// It missed [`Config::max_missed`](crate::Config::max_missed) pings in a row.
+    Stale,
+    /// It was told to close and did not within [`Config::close_timeout`](crate::Config::close_timeout).
+    CloseTimeout,
+    /// It was replaced and still closing when the next one of its user was replaced.
+    Replaced,
+}
+
+impl fmt::Display for Eviction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stale => "stale",
+            Self::CloseTimeout => "close timeout",
+            Self::Replaced => "replaced",
+        })
+    }
+}
+
+/// How a connection ended.
+///
+/// JSON form: `{"closed":"peer"}`, `{"evicted":"stale"}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The driver reported it.
+    Closed(Cause),
+    /// The manager dropped it.
+    Evicted(Eviction),
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed(cause) => fmt::Display::fmt(cause, f),
+            Self::Evicted(eviction) => write!(f, "evicted: {eviction}"),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What the decisions against connections rest on, told before they are carried out.
+
+use core::time::Duration;
+
+use super::Manager;
+use crate::clock::Moment;
+use crate::ending::{Closing, Eviction};
+use crate::receipt::Receipt;
+
+impl Manager {
+    /// Of a `Close` for an open connection, whose successor has been registered if it is replaced.
+    pub(super) fn closing_receipt(&self, moment: Moment, slot: u32, cause: Closing) -> Receipt {
+        let (seen, threshold) = match cause {
+            Closing::Requested => (0, 0),
+            Closing::Replaced => {
+                let open = self.users.at(self.conns.at(slot).user).open_count;
+                let limit = self.config.max_connections_per_user.unwrap_or(open);
+                (open.saturating_sub(1), limit)
+            }
+        };
+        Receipt::of_count(seen.into(), threshold.into(), moment.time)
+    }
+
+    /// Of an `Evict`.
+    pub(super) fn eviction_receipt(&self, moment: Moment, slot: u32, cause: Eviction) -> Receipt {
+        let pulse = &self.conns.at(slot).pulse;
+        let (seen, threshold, waited) = match cause {
+            Eviction::Stale => (
+                pulse.missed().into(),
+                self.patience.max_missed.into(),
+                moment.active.since(pulse.last_heard()),
+            ),
+            Eviction::CloseTimeout => {
+                let waited = self.closing_for(moment, slot);
+                (waited, self.close_timeout, waited)
+            }
+            Eviction::Replaced => (2, 1, self.closing_for(moment, slot)),
+        };
+        Receipt {
+            waited: Duration::from_nanos(waited),
+            ..Receipt::of_count(seen, threshold, moment.time)
+        }
+    }
+
+    /// For how many nanoseconds of active time a connection has been closing; 0 if its time-out lies beyond the end of
+    /// time.
+    fn closing_for(&self, moment: Moment, slot: u32) -> u64 {
+        self.deadlines.get(slot).map_or(0, |due| {
+            let (left, over) = (due.since(moment.active), moment.active.since(due));
+            self.close_timeout.saturating_sub(left).saturating_add(over)
+        })
+    }
+}

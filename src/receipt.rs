@@ -1,0 +1,70 @@
+//! What a decision against a connection rests on.
+
+use core::fmt;
+use core::time::Duration;
+
+use serde::Serialize;
+
+use crate::time::{Time, nanos};
+
+/// What a refusal, a close or an eviction rests on: the value that its rule saw, the threshold, and the times. It says
+/// in a log why this connection, and why now.
+///
+/// | rule | `seen` | `threshold` | `waited` |
+/// |---|---|---|---|
+/// | [`InvalidName`](crate::RefusalRule::InvalidName) | bytes of the name | [`max_name_bytes`](crate::Config::max_name_bytes) | |
+/// | [`ServerFull`](crate::RefusalRule::ServerFull) | connections that count | [`max_connections`](crate::Config::max_connections) | |
+/// | [`LobbyFull`](crate::RefusalRule::LobbyFull) | members that stay | [`max_connections_per_lobby`](crate::Config::max_connections_per_lobby) | |
+/// | [`UserLimit`](crate::RefusalRule::UserLimit), [`Closing::Replaced`](crate::Closing::Replaced) | the user's open connections | [`max_connections_per_user`](crate::Config::max_connections_per_user) | |
+/// | [`TooManyLobbies`](crate::JoinError::TooManyLobbies) | the connection's lobbies | [`max_lobbies_per_connection`](crate::Config::max_lobbies_per_connection) | |
+/// | [`Closing::Requested`](crate::Closing::Requested) | 0 | 0 | |
+/// | [`Eviction::Stale`](crate::Eviction::Stale) | missed pings | [`max_missed`](crate::Config::max_missed) | since it was last heard |
+/// | [`Eviction::CloseTimeout`](crate::Eviction::CloseTimeout) | nanoseconds since `Close` | [`close_timeout`](crate::Config::close_timeout) in nanoseconds | since `Close` |
+/// | [`Eviction::Replaced`](crate::Eviction::Replaced) | the user's replaced connections, the new one included | 1 | since `Close` |
+///
+/// JSON form: `{"seen":2,"threshold":2,"waited":30000000000,"at":42000000000}`, times in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// What the rule saw.
+    pub seen: u64,
+    /// What it was compared with.
+    pub threshold: u64,
+    /// For how long the manager had been patient, without the time that the server was paused; zero where no patience
+    /// is involved.
+    #[serde(with = "nanos")]
+    pub waited: Duration,
+    /// When it was decided, on the driver's clock.
+    pub at: Time,
+}
+
+impl Receipt {
+    /// Of a count that has reached its limit.
+    pub(crate) const fn of_count(seen: u64, threshold: u64, at: Time) -> Self {
+        Self {
+            seen,
+            threshold,
+            waited: Duration::ZERO,
+            at,
+        }
+    }
+}
+
+impl fmt::Display for Receipt {
+    /// `saw 2, threshold 2, after 30s, at 42s`, without what was not measured or not waited for.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seen,
+            threshold,
+            waited,
+            at,
+        } = self;
+        if (*seen, *threshold) != (0, 0) {
+            write!(f, "saw {seen}, threshold {threshold}, ")?;
+        }
+        if !waited.is_zero() {
+            write!(f, "after {waited:?}, ")?;
+        }
+        write!(f, "at {at}")
+    }
+}

@@ -1,0 +1,27 @@
+//! The behaviours that one asks about first, each as a transcript: what happens, and what the manager says to it.
+//!
+//! This module holds nothing but these pages. They are files that a test compares with the manager, line for line.
+//!
+#![doc = include_str!("../tests/transcripts/README.md")]
+#![doc = include_str!("../tests/transcripts/01-a-first-chat.md")]
+#![doc = include_str!("../tests/transcripts/02-the-lobby-is-full.md")]
+#![doc = include_str!("../tests/transcripts/03-the-server-is-full.md")]
+#![doc = include_str!("../tests/transcripts/04-names.md")]
+#![doc = include_str!("../tests/transcripts/05-two-tabs-and-a-third-device.md")]
+#![doc = include_str!("../tests/transcripts/06-the-newest-tab-wins.md")]
+#![doc = include_str!("../tests/transcripts/07-who-gets-a-broadcast.md")]
+#![doc = include_str!("../tests/transcripts/08-rosters-and-revisions.md")]
+#![doc = include_str!("../tests/transcripts/09-switching-lobbies.md")]
+#![doc = include_str!("../tests/transcripts/10-several-lobbies.md")]
+#![doc = include_str!("../tests/transcripts/11-a-healthy-connection.md")]
+#![doc = include_str!("../tests/transcripts/12-a-dead-link.md")]
+#![doc = include_str!("../tests/transcripts/13-what-proves-life.md")]
+#![doc = include_str!("../tests/transcripts/14-ping-on-demand.md")]
+#![doc = include_str!("../tests/transcripts/15-the-laptop-slept.md")]
+#![doc = include_str!("../tests/transcripts/16-the-uplink-dies.md")]
+#![doc = include_str!("../tests/transcripts/17-a-kick.md")]
+#![doc = include_str!("../tests/transcripts/18-a-failed-send.md")]
+#![doc = include_str!("../tests/transcripts/19-old-sockets.md")]
+#![doc = include_str!("../tests/transcripts/20-the-clock-steps-back.md")]
+#![doc = include_str!("../tests/transcripts/21-shutting-down.md")]
+#![doc = include_str!("../tests/transcripts/22-the-numbers.md")]
