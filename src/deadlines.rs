@@ -28,6 +28,11 @@ impl Deadlines {
         self.heap.first().copied()
     }
 
+    /// The check time of a slot. O(1).
+    pub(crate) fn get(&self, slot: u32) -> Option<Active> {
+        self.position(slot).map(|position| self.heap[position].0)
+    }
+
     /// Sets, moves or (with `None`) removes the check time of a slot.
     pub(crate) fn set(&mut self, slot: u32, time: Option<Active>) {
         let position = self.position(slot);
@@ -134,6 +139,7 @@ mod tests {
                 let expected = model.iter().map(|(&slot, &time)| (time, slot)).min();
                 prop_assert_eq!(deadlines.peek(), expected);
                 prop_assert_eq!(deadlines.heap.len(), model.len());
+                prop_assert!((0..24).all(|slot| deadlines.get(slot) == model.get(&slot).copied()));
             }
         }
     }
