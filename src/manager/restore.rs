@@ -65,7 +65,7 @@ impl Manager {
         let mut before = "";
         for (position, user) in users.iter().enumerate() {
             let fault = |fault| Err(RestoreError::User { position, fault });
-            if !self.is_long_enough(&user.name) {
+            if !self.fits_as_name(&user.name) {
                 return fault("a name that is empty or too long");
             }
             if *before >= *user.name {
@@ -165,7 +165,7 @@ impl Manager {
         let mut lobbies = Vec::with_capacity(state.lobbies.len());
         for lobby in &state.lobbies {
             let fault = |fault| RestoreError::Lobby { lobby: lobby.id, fault };
-            if !self.is_long_enough(&lobby.name) {
+            if !self.fits_as_name(&lobby.name) {
                 return Err(fault("a name that is empty or too long"));
             }
             if lobby.revision > MOST_COUNTED {
@@ -307,7 +307,7 @@ impl Manager {
         Active::from_nanos(self.clock.time().as_nanos())
     }
 
-    fn is_long_enough(&self, name: &str) -> bool {
+    fn fits_as_name(&self, name: &str) -> bool {
         !name.is_empty() && name.len() <= self.config.max_name_bytes as usize
     }
 }
