@@ -86,6 +86,11 @@ impl Clock {
         }
     }
 
+    /// Whether this clock can have come about, if it was read from somewhere.
+    pub(crate) const fn is_possible(&self) -> bool {
+        self.suspended <= self.last.as_nanos()
+    }
+
     /// The gate that each call with a `now` passes: a step back is clamped, and a deadline that was overslept by more
     /// than `tolerance` suspends active time for as long. Returns that length if it did.
     pub(crate) fn advance(
@@ -127,11 +132,6 @@ impl Clock {
     /// The latest that a call has named.
     pub(crate) const fn time(&self) -> Time {
         self.last
-    }
-
-    /// Whether this clock can have come about, if it was read from somewhere.
-    pub(crate) const fn is_possible(&self) -> bool {
-        self.suspended <= self.last.as_nanos()
     }
 
     pub(crate) const fn suspended(&self) -> Duration {
