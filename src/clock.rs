@@ -1,19 +1,20 @@
 //! The two clocks: the driver's, which never steps back here, and active time, which stands still while the server is
 //! paused.
 
-#[cfg(any(test, feature = "testing"))]
 use alloc::format;
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-#[cfg(any(test, feature = "testing"))]
 use crate::invariant::{Invariant, Violation, ensure};
+use serde::{Deserialize, Serialize};
+
 use crate::time::Time;
 
 /// An instant of active time: the driver's time less what the server slept. Patience is counted in it.
 ///
-/// Kept plus one, so that an `Option` of it takes eight bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Kept plus one, so that an `Option` of it takes eight bytes. JSON form: nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "u64", try_from = "u64")]
 pub(crate) struct Active(NonZeroU64);
 
 impl Active {
@@ -33,9 +34,29 @@ impl Active {
         self.0.checked_add(nanos).map(Self)
     }
 
+    /// Whether a time may have been set by [`after`](Self::after), not later than at `last` and for not more than `nanos`.
+    pub(crate) fn is_within(time: Option<Self>, last: Self, nanos: u64) -> bool {
+        last.after(nanos).is_none_or(|end| time.is_some_and(|time| time <= end))
+    }
+
     /// Nanoseconds since an earlier instant; 0 if it is not earlier.
     pub(crate) fn since(self, earlier: Self) -> u64 {
         self.0.get().saturating_sub(earlier.0.get())
+    }
+}
+
+impl From<Active> for u64 {
+    fn from(active: Active) -> Self {
+        active.nanos()
+    }
+}
+
+impl TryFrom<u64> for Active {
+    type Error = &'static str;
+
+    fn try_from(nanos: u64) -> Result<Self, Self::Error> {
+        let active = nanos.checked_add(1).and_then(NonZeroU64::new).map(Self);
+        active.ok_or("an instant of active time beyond its end")
     }
 }
 
@@ -46,7 +67,8 @@ pub(crate) struct Moment {
     pub(crate) active: Active,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Clock {
     last: Time,
     /// Nanoseconds during which nobody's patience ran.
@@ -64,6 +86,11 @@ impl Clock {
             pauses: 0,
             steps_back: 0,
         }
+    }
+
+    /// Whether this clock can have come about, if it was read from somewhere.
+    pub(crate) const fn is_possible(&self) -> bool {
+        self.suspended <= self.last.as_nanos()
     }
 
     /// The gate that each call with a `now` passes: a step back is clamped, and a deadline that was overslept by more
@@ -120,7 +147,6 @@ impl Clock {
     }
 }
 
-#[cfg(any(test, feature = "testing"))]
 impl Clock {
     /// `pauses` are those that were counted.
     pub(crate) fn check(&self, pauses: u64) -> Result<(), Violation> {
@@ -160,6 +186,27 @@ mod tests {
             (clock.steps_back, clock.pauses, clock.suspended()),
             (1, 1, Duration::from_micros(1))
         );
+    }
+
+    #[test]
+    fn no_clock_is_suspended_for_longer_than_it_has_run() {
+        let clock = |suspended| Clock {
+            last: Time::from_nanos(10),
+            suspended,
+            ..Clock::new()
+        };
+        assert!(clock(10).is_possible());
+        assert_eq!(clock(10).active(), Active::from_nanos(0));
+        assert!(!clock(11).is_possible());
+    }
+
+    #[test]
+    fn active_time_is_told_in_nanoseconds_up_to_its_end() {
+        for nanos in [0, 1, u64::MAX - 1] {
+            assert_eq!(Active::try_from(nanos).map(u64::from), Ok(nanos));
+            assert_eq!(Active::try_from(nanos), Ok(Active::from_nanos(nanos)));
+        }
+        assert!(Active::try_from(u64::MAX).is_err());
     }
 
     #[test]

@@ -1,11 +1,9 @@
 //! When each connection is to be looked at next: a binary heap that knows where everybody is.
 
-#[cfg(any(test, feature = "testing"))]
 use alloc::format;
 use alloc::vec::Vec;
 
 use crate::clock::Active;
-#[cfg(any(test, feature = "testing"))]
 use crate::invariant::{Invariant, Violation, ensure};
 
 /// Not in the heap.
@@ -116,7 +114,6 @@ impl Deadlines {
     }
 }
 
-#[cfg(any(test, feature = "testing"))]
 impl Deadlines {
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
@@ -180,6 +177,7 @@ mod tests {
                 let expected = model.iter().map(|(&slot, &time)| (time, slot)).min();
                 prop_assert_eq!(deadlines.peek(), expected);
                 prop_assert_eq!(deadlines.heap.len(), model.len());
+                prop_assert!((0..24).all(|slot| deadlines.get(slot) == model.get(&slot).copied()));
             }
         }
     }

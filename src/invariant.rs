@@ -31,8 +31,8 @@ invariants! {
     Settings,
     /// Each table counts its live slots.
     SlotCount,
-    /// A slot's next id is later than all that it has had, so that no id comes back.
-    Generations,
+    /// Every free slot is in the list of those to be taken next, once.
+    FreeSlots,
     /// Every name is found under its own hash, and nothing else is.
     NameTable,
     /// Names are neither empty nor longer than they may be.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::time::nanos;
 
@@ -27,7 +27,8 @@ pub struct Latency {
 const LONGEST: u32 = u32::MAX / 8;
 
 /// The samples so far, in microseconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Rtt {
     last: u32,
     /// `u32::MAX` before the first sample.
@@ -60,6 +61,14 @@ impl Rtt {
         from_micros(micros)
     }
 
+    /// Whether samples can have led to these numbers, if they were read from somewhere.
+    pub(crate) fn is_possible(&self) -> bool {
+        if self.min == u32::MAX {
+            return *self == Self::default();
+        }
+        (self.min..=LONGEST).contains(&self.last) && (8 * self.min..=8 * LONGEST).contains(&self.smoothed_by_8)
+    }
+
     pub(crate) fn latency(&self) -> Option<Latency> {
         (self.min != u32::MAX).then(|| Latency {
             last: from_micros(self.last),
@@ -73,7 +82,6 @@ fn from_micros(micros: u32) -> Duration {
     Duration::from_micros(u64::from(micros))
 }
 
-#[cfg(any(test, feature = "testing"))]
 impl Rtt {
     /// Whether the samples can have been what this says.
     pub(crate) fn is_plausible(&self) -> bool {
@@ -116,5 +124,29 @@ mod tests {
             rtt.sample(u64::MAX);
         }
         assert_eq!(rtt.latency().unwrap().last, Duration::from_micros(u64::from(LONGEST)));
+    }
+
+    #[test]
+    fn the_bounds_of_what_is_possible_are_the_ones_that_samples_reach() {
+        let mut rtt = Rtt::default();
+        assert!(rtt.is_possible());
+        for micros in [LONGEST, LONGEST, 7, 7, 8, 0, u32::MAX, 1] {
+            rtt.sample(u64::from(micros) * 1_000);
+            assert!(rtt.is_possible(), "{rtt:?}");
+        }
+        let possible = |last, min, smoothed_by_8| {
+            Rtt {
+                last,
+                min,
+                smoothed_by_8,
+            }
+            .is_possible()
+        };
+        assert!(possible(LONGEST, LONGEST, 8 * LONGEST));
+        assert!(!possible(LONGEST + 1, 0, 0), "longer than any");
+        assert!(!possible(1, 0, 8 * LONGEST + 1), "smoother than any");
+        assert!(!possible(1, 2, 16), "below the shortest");
+        assert!(!possible(2, 2, 15), "below the shortest on average");
+        assert!(!possible(1, u32::MAX, 0), "none, and yet one");
     }
 }

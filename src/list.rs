@@ -73,7 +73,6 @@ fn some(slot: u32) -> Option<u32> {
     (slot != NONE).then_some(slot)
 }
 
-#[cfg(any(test, feature = "testing"))]
 impl List {
     /// Who is listed, if the links lead to the end and back the same way. `links` knows who can be listed at all.
     pub(crate) fn walk(self, links: impl Fn(u32) -> Option<Links>) -> Option<alloc::vec::Vec<u32>> {

@@ -1,17 +1,16 @@
 //! Named things: each name is stored once, and found by a keyed hash because names come from strangers.
 
 use alloc::boxed::Box;
-#[cfg(any(test, feature = "testing"))]
 use alloc::format;
+use alloc::vec::Vec;
 use core::hash::Hasher;
 
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
 use crate::id::Key;
-#[cfg(any(test, feature = "testing"))]
 use crate::invariant::{Invariant, Violation, ensure};
-use crate::slots::Slots;
+use crate::slots::{Misplaced, Slots};
 
 /// The key of every hash table. It decides how well a flood of chosen names is withstood, and nothing that anybody can
 /// see.
@@ -32,6 +31,14 @@ struct Named<T> {
     value: T,
 }
 
+/// Why a table cannot be what it is said to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unrestorable {
+    Misplaced(Misplaced),
+    /// The thing with this key has the name of another.
+    Namesake(Key),
+}
+
 /// Things by name and by key. All operations are O(1) in the number of things, O(length) in the name.
 #[derive(Clone, Debug)]
 pub(crate) struct Names<T> {
@@ -48,6 +55,44 @@ impl<T> Names<T> {
             by_name: HashTable::new(),
             hash_key,
         }
+    }
+
+    /// The table with these things; see [`Slots::restore`].
+    pub(crate) fn restore(
+        things: Vec<(Key, Box<str>, T)>,
+        free: &[Key],
+        retired: &[u32],
+        hash_key: HashKey,
+    ) -> Result<Self, Unrestorable> {
+        let things = things
+            .into_iter()
+            .map(|(key, name, value)| (key, Named { name, value }));
+        let things = Slots::restore(things.collect(), free, retired).map_err(Unrestorable::Misplaced)?;
+        let mut names = Self {
+            by_name: HashTable::with_capacity(things.len()),
+            things,
+            hash_key,
+        };
+        let Self { things, by_name, .. } = &mut names;
+        for (key, Named { name, .. }) in things.iter() {
+            // Looked up first: equal names would otherwise be a chain that grows with each of them.
+            let hash = hash_key.hash(name.as_bytes());
+            if by_name.find(hash, |&slot| things.at(slot).name == *name).is_some() {
+                return Err(Unrestorable::Namesake(key));
+            }
+            by_name.insert_unique(hash, key.index, |&slot| hash_key.hash(things.at(slot).name.as_bytes()));
+        }
+        Ok(names)
+    }
+
+    /// The keys of the next things; see [`Slots::free`].
+    pub(crate) fn free(&self) -> impl Iterator<Item = Key> {
+        self.things.free()
+    }
+
+    /// The slots that will never be used again; see [`Slots::retired`].
+    pub(crate) fn retired(&self) -> impl Iterator<Item = u32> {
+        self.things.retired()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -113,7 +158,6 @@ impl<T> Names<T> {
     }
 }
 
-#[cfg(any(test, feature = "testing"))]
 impl<T> Names<T> {
     /// The thing in a slot, if there is one.
     pub(crate) fn get_at(&self, slot: u32) -> Option<&T> {
@@ -175,5 +219,33 @@ mod tests {
             }
             assert_eq!(names.len(), 50);
         }
+    }
+
+    #[test]
+    fn a_restored_table_finds_its_things_under_another_key_and_has_no_namesakes() {
+        let mut names = Names::new(HashKey([0, 0]));
+        for number in 0..10_u32 {
+            names.insert(&format!("name {number}"), number);
+        }
+        names.remove(3);
+        names.remove(7);
+        let things = |names: &Names<u32>| {
+            let things = names.iter().map(|(key, name, &value)| (key, Box::from(name), value));
+            things.collect::<Vec<_>>()
+        };
+        let free: Vec<_> = names.free().collect();
+        let mut restored = Names::restore(things(&names), &free, &[], HashKey([1, 2])).unwrap();
+        assert_eq!(things(&restored), things(&names));
+        for number in 0..10_u32 {
+            let name = format!("name {number}");
+            assert_eq!(restored.find(&name), names.find(&name));
+        }
+        let mut doubled = things(&names);
+        let namesake = doubled[4].0;
+        doubled[4].1 = Box::from("name 0");
+        let refused = Names::restore(doubled, &free, &[], HashKey([1, 2])).map(drop);
+        assert_eq!(refused, Err(Unrestorable::Namesake(namesake)));
+        assert_eq!(restored.insert("new", 10), names.insert("new", 10));
+        assert_eq!(restored.find("new"), Some(7));
     }
 }

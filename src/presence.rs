@@ -1,11 +1,9 @@
 //! Who is in which lobby, however many connections they have there.
 
-#[cfg(any(test, feature = "testing"))]
 use alloc::format;
 use hashbrown::HashTable;
 use slab::Slab;
 
-#[cfg(any(test, feature = "testing"))]
 use crate::invariant::{Invariant, Violation, ensure};
 use crate::list::{Linked, Links, List};
 use crate::names::HashKey;
@@ -16,7 +14,7 @@ use crate::slots;
 pub(crate) struct Presence {
     lobby: u32,
     pub(crate) user: u32,
-    connections: u32,
+    pub(crate) connections: u32,
     /// Of the lobby's list of users.
     links: Links,
 }
@@ -41,19 +39,34 @@ impl Presences {
 
     /// Counts one more connection of the user in the lobby. Returns the entry, and whether it is the first connection.
     pub(crate) fn enter(&mut self, lobby: u32, user: u32, users: &mut List) -> (u32, bool) {
+        let found = self.find(lobby, user);
+        let entry = found.unwrap_or_else(|| self.insert(lobby, user, users));
+        self.count(entry);
+        (entry, found.is_none())
+    }
+
+    pub(crate) fn find(&self, lobby: u32, user: u32) -> Option<u32> {
         let hash = hash_pair(self.hash_key, lobby, user);
-        let found = self.by_pair.find(hash, |&entry| {
+        let is_theirs = |&entry: &u32| {
             let presence = self.at(entry);
             presence.lobby == lobby && presence.user == user
-        });
-        if let Some(&entry) = found {
-            self.entries[entry as usize].connections += 1;
-            return (entry, false);
-        }
+        };
+        self.by_pair.find(hash, is_theirs).copied()
+    }
+
+    /// Counts one more connection.
+    pub(crate) fn count(&mut self, entry: u32) {
+        self.entries[entry as usize].connections += 1;
+    }
+
+    /// Makes room for a user in a lobby where they have no entry yet, at the end of its list. Their connections are
+    /// still to be counted.
+    pub(crate) fn insert(&mut self, lobby: u32, user: u32, users: &mut List) -> u32 {
+        let hash = hash_pair(self.hash_key, lobby, user);
         let presence = Presence {
             lobby,
             user,
-            connections: 1,
+            connections: 0,
             links: Links::UNLINKED,
         };
         let entry = slots::index(self.entries.insert(presence));
@@ -67,7 +80,7 @@ impl Presences {
             hash_pair(*hash_key, presence.lobby, presence.user)
         });
         users.push_back(self, entry);
-        (entry, true)
+        entry
     }
 
     /// Counts one connection less. True if it was the user's last in the lobby.
@@ -105,14 +118,12 @@ impl Linked for Presences {
     }
 }
 
-#[cfg(any(test, feature = "testing"))]
 impl Presence {
     pub(crate) fn lobby(&self) -> u32 {
         self.lobby
     }
 }
 
-#[cfg(any(test, feature = "testing"))]
 impl Presences {
     /// An entry, its lobby, its user and its number of connections.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, u32, u32, u32)> {

@@ -8,16 +8,16 @@
 //!                            +- due, silent for the last time: stale
 //! ```
 
-#[cfg(any(test, feature = "testing"))]
 use alloc::format;
 use core::num::NonZeroU64;
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Active;
-#[cfg(any(test, feature = "testing"))]
 use crate::id::ConnId;
-#[cfg(any(test, feature = "testing"))]
 use crate::invariant::{Invariant, Violation, ensure};
+use crate::json::nullable;
 use crate::latency::{Latency, Rtt};
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
@@ -52,16 +52,20 @@ pub(crate) enum Next {
     Stale,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Pulse {
     heard: Active,
     /// When the last ping was sent.
     sent: Active,
     /// The time stamp of the ping that a pong may still answer.
+    #[serde(deserialize_with = "nullable")]
     outstanding: Option<NonZeroU64>,
     /// When somebody who asked for a ping on demand gives up, ...
+    #[serde(deserialize_with = "nullable")]
     demand: Option<Active>,
     /// While `awaiting`, when the last ping is judged; else, when the next is sent.
+    #[serde(deserialize_with = "nullable")]
     due: Option<Active>,
     rtt: Rtt,
     /// ... and how long they were ready to wait, in milliseconds rounded up.
@@ -90,6 +94,29 @@ impl Pulse {
             awaiting: false,
             held: false,
         }
+    }
+
+    /// What cannot have come about in a pulse that was read from somewhere, if anything. `last`: no reading of active
+    /// time was ever later; `last_ping`: the time stamp of the manager's last ping.
+    pub(crate) fn fault(&self, last: Active, last_ping: u64, patience: Patience) -> Option<&'static str> {
+        if self.heard > last || self.sent > last {
+            return Some("heard or pinged later than the clock has come");
+        }
+        if self.outstanding.is_some_and(|timestamp| timestamp.get() > last_ping) {
+            return Some("a ping that was never sent is outstanding");
+        }
+        let in_order = match patience.interval {
+            // Without an interval a ping that fell due would be due for ever.
+            None => self.due.is_none() && !self.awaiting && self.missed == 0,
+            Some(interval) => Active::is_within(self.due, last, interval),
+        };
+        if !in_order {
+            return Some("the next check is not where the settings lead to");
+        }
+        if self.missed > patience.max_missed || self.held != (self.missed == patience.max_missed) {
+            return Some("more missed pings than are allowed");
+        }
+        (!self.rtt.is_possible()).then_some("round-trip times that contradict each other")
     }
 
     pub(crate) fn schedule_first_ping(&mut self, time: Option<Active>) {
@@ -221,7 +248,6 @@ impl Pulse {
     }
 }
 
-#[cfg(any(test, feature = "testing"))]
 impl Pulse {
     /// Whether somebody waits for an answer.
     pub(crate) fn is_asked(&self) -> bool {
@@ -358,6 +384,37 @@ mod tests {
         assert_eq!(pulse.missed(), 0);
         assert_eq!(pulse.pong(at(15), 1, 1), None);
         assert_eq!(pulse.latency(), None);
+    }
+
+    #[test]
+    fn what_cannot_have_come_about_is_a_fault() {
+        let fault = |change: fn(&mut Pulse), interval| {
+            let mut pulse = pinged();
+            change(&mut pulse);
+            pulse.fault(at(5), 1, Patience { interval, ..PATIENCE }).is_some()
+        };
+        let faulty = |change| fault(change, PATIENCE.interval);
+        assert!(!faulty(|_| ()));
+        assert!(faulty(|pulse| pulse.heard = at(6)));
+        assert!(faulty(|pulse| pulse.sent = at(6)));
+        assert!(faulty(|pulse| pulse.outstanding = NonZeroU64::new(2)));
+        assert!(!faulty(|pulse| pulse.due = Some(at(25))));
+        assert!(faulty(|pulse| pulse.due = Some(at(26))));
+        assert!(faulty(|pulse| pulse.due = None), "nobody would look at it again");
+        assert!(!faulty(|pulse| pulse.missed = 1));
+        assert!(faulty(|pulse| pulse.missed = 2), "stale, and yet there");
+        assert!(faulty(|pulse| pulse.held = true), "a ping more, and yet not stale");
+        assert!(!faulty(|pulse| (pulse.missed, pulse.held) = (2, true)));
+        assert!(faulty(|pulse| (pulse.missed, pulse.held) = (3, true)));
+        let resting = |pulse: &mut Pulse| (pulse.due, pulse.awaiting) = (None, false);
+        assert!(!fault(resting, None));
+        assert!(fault(|pulse| pulse.awaiting = false, None));
+        assert!(fault(|pulse| pulse.due = None, None));
+        let mut rtt = Rtt::default();
+        rtt.sample(1_000);
+        let mut pulse = pinged();
+        pulse.rtt = rtt;
+        assert_eq!(pulse.fault(at(5), 1, PATIENCE), None);
     }
 
     #[test]

@@ -1,21 +1,22 @@
 //! The members of one lobby, in join order, as one run of memory that a broadcast copies.
 
-#[cfg(any(test, feature = "testing"))]
 use alloc::format;
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::ConnId;
-#[cfg(any(test, feature = "testing"))]
 use crate::id::LobbyId;
-#[cfg(any(test, feature = "testing"))]
 use crate::invariant::{Invariant, Violation, ensure};
+use crate::stats::MOST_COUNTED;
 
 /// Below this capacity a run is not worth shrinking.
 const KEEP: usize = 64;
 
-/// A member's place in the join order, for as long as it stays. Never reused within a lobby.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A member's place in the join order, for as long as it stays. Never reused within a lobby. Only the order of
+/// tickets shows, not the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Ticket(NonZeroU64);
 
 /// A run of ids beside a run of ascending join tickets.
@@ -39,6 +40,32 @@ impl Roster {
             last: 0,
             holes: 0,
         }
+    }
+
+    /// A roster that has handed out so many tickets, for members that are then [seated](Self::seat). `None` if that
+    /// leaves no room for later ones.
+    pub(crate) fn after(joins: u64) -> Option<Self> {
+        (joins <= MOST_COUNTED).then(|| Self {
+            last: joins,
+            ..Self::new()
+        })
+    }
+
+    /// Gives a member its place back, in a roster that nobody has left since it was restored. False if the ticket was
+    /// never handed out or is not later than those of all who are seated.
+    pub(crate) fn seat(&mut self, ticket: Ticket, conn: ConnId) -> bool {
+        let number = ticket.0.get();
+        if number > self.last || self.tickets.last().is_some_and(|before| number << 1 <= *before) {
+            return false;
+        }
+        self.ids.push(conn);
+        self.tickets.push(number << 1);
+        true
+    }
+
+    /// How many tickets were handed out.
+    pub(crate) const fn joins(&self) -> u64 {
+        self.last
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -106,7 +133,6 @@ impl Roster {
     }
 }
 
-#[cfg(any(test, feature = "testing"))]
 impl Roster {
     /// Who holds a ticket.
     pub(crate) fn holder(&self, ticket: Ticket) -> Option<ConnId> {
@@ -145,6 +171,11 @@ mod tests {
     use super::*;
     use crate::id::Key;
 
+    const FIRST: Key = Key {
+        index: 0,
+        generation: NonZeroU32::MIN,
+    };
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -164,6 +195,10 @@ mod tests {
                 let expected: Vec<_> = model.iter().map(|&(_, conn)| conn).collect();
                 prop_assert_eq!(roster.len(), expected.len());
                 prop_assert_eq!(roster.iter().collect::<Vec<_>>(), &expected[..]);
+                let mut restored = Roster::after(roster.joins()).unwrap();
+                prop_assert!(model.iter().all(|&(ticket, conn)| restored.seat(ticket, conn)));
+                prop_assert_eq!(restored.iter().collect::<Vec<_>>(), &expected[..]);
+                prop_assert_eq!(restored.clone().push(ConnId::new(FIRST)), roster.clone().push(ConnId::new(FIRST)));
                 if broadcast {
                     prop_assert_eq!(roster.run(), &expected[..]);
                     for (position, &(ticket, _)) in model.iter().enumerate() {
@@ -175,12 +210,23 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_seated_but_with_ascending_tickets_that_were_handed_out() {
+        let seated = |tickets: [u64; 2]| {
+            let mut roster = Roster::after(3).unwrap();
+            tickets.map(|number| roster.seat(Ticket(NonZeroU64::new(number).unwrap()), ConnId::new(FIRST)))
+        };
+        assert_eq!(seated([1, 3]), [true, true]);
+        assert_eq!(seated([3, 1]), [true, false]);
+        assert_eq!(seated([2, 2]), [true, false]);
+        assert_eq!(seated([4, u64::MAX]), [false, false]);
+        assert!(Roster::after(MOST_COUNTED).is_some());
+        assert!(Roster::after(MOST_COUNTED + 1).is_none());
+    }
+
+    #[test]
     fn a_run_that_was_long_gives_its_memory_back() {
         let mut roster = Roster::new();
-        let conn = ConnId::new(Key {
-            index: 0,
-            generation: NonZeroU32::MIN,
-        });
+        let conn = ConnId::new(FIRST);
         let tickets: Vec<_> = (0..10_000).map(|_| roster.push(conn)).collect();
         for ticket in &tickets[10..] {
             roster.remove(*ticket);

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::time::nanos;
 
@@ -61,7 +61,8 @@ pub struct Stats {
 }
 
 /// Refusals by rule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Refusals {
     /// [`RefusalRule::InvalidName`](crate::RefusalRule::InvalidName).
@@ -75,7 +76,8 @@ pub struct Refusals {
 }
 
 /// Evictions by cause.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Evictions {
     /// [`Eviction::Stale`](crate::Eviction::Stale).
@@ -85,6 +87,81 @@ pub struct Evictions {
     /// [`Eviction::Replaced`](crate::Eviction::Replaced).
     pub replaced: u64,
 }
+
+/// What has happened so far: the part of [`Stats`] that is counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Counters {
+    pub(crate) admissions: u64,
+    pub(crate) refusals: Refusals,
+    pub(crate) evictions: Evictions,
+    pub(crate) closes: u64,
+    pub(crate) messages_in: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) messages_out: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) pings: u64,
+    pub(crate) pongs: u64,
+    pub(crate) missed_pings: u64,
+    pub(crate) stale_ids: u64,
+    pub(crate) pauses: u64,
+}
+
+impl Counters {
+    /// A counter that might come to its end one day, if they were read from somewhere: none that counted from 0 will.
+    pub(crate) fn excessive(&self) -> Option<&'static str> {
+        let Self {
+            admissions,
+            refusals:
+                Refusals {
+                    invalid_name,
+                    server_full,
+                    lobby_full,
+                    user_limit,
+                },
+            evictions:
+                Evictions {
+                    stale,
+                    close_timeout,
+                    replaced,
+                },
+            closes,
+            messages_in,
+            bytes_in,
+            messages_out,
+            bytes_out: _, // saturates
+            pings,
+            pongs,
+            missed_pings,
+            stale_ids,
+            pauses,
+        } = *self;
+        let counters = [
+            ("admissions", admissions),
+            ("refusals.invalid_name", invalid_name),
+            ("refusals.server_full", server_full),
+            ("refusals.lobby_full", lobby_full),
+            ("refusals.user_limit", user_limit),
+            ("evictions.stale", stale),
+            ("evictions.close_timeout", close_timeout),
+            ("evictions.replaced", replaced),
+            ("closes", closes),
+            ("messages_in", messages_in),
+            ("bytes_in", bytes_in),
+            ("messages_out", messages_out),
+            ("pings", pings),
+            ("pongs", pongs),
+            ("missed_pings", missed_pings),
+            ("stale_ids", stale_ids),
+            ("pauses", pauses),
+        ];
+        let excessive = counters.into_iter().find(|&(_, count)| count > MOST_COUNTED);
+        excessive.map(|(name, _)| name)
+    }
+}
+
+/// More than anybody will live to see counted, and few enough that counting on is safe.
+pub(crate) const MOST_COUNTED: u64 = 1 << 62;
 
 /// A share with one decimal, kept as an integer of tenths.
 ///

@@ -39,6 +39,19 @@ impl Pinger {
         }
     }
 
+    /// One that has sent this ping last. `None` if no ping has such a time stamp.
+    pub(crate) fn restore(format: PingFormat, last: u64) -> Option<Self> {
+        (last < TIMESTAMP_END).then(|| Self {
+            last,
+            ..Self::new(format)
+        })
+    }
+
+    /// The time stamp of the last ping; 0 before the first.
+    pub(crate) const fn last(&self) -> u64 {
+        self.last
+    }
+
     /// A time stamp that no earlier ping had: the milliseconds of the driver's clock where that is possible.
     pub(crate) fn next_timestamp(&mut self, now: Time) -> NonZeroU64 {
         self.last = (self.last + 1).max(now.as_millis()).min(TIMESTAMP_END - 1);
@@ -46,7 +59,6 @@ impl Pinger {
     }
 
     /// The last time stamp given out.
-    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn last_timestamp(&self) -> u64 {
         self.last
     }
@@ -206,6 +218,15 @@ mod tests {
         let last = pinger.next_timestamp(Time::MAX);
         assert_eq!(last.get(), TIMESTAMP_END - 1);
         assert!(pinger.payload(last).len() <= PING_BYTES);
+    }
+
+    #[test]
+    fn a_restored_pinger_goes_on_after_its_last_ping() {
+        let mut pinger = Pinger::restore(PingFormat::Json, 7).unwrap();
+        assert_eq!(pinger.last(), 7);
+        assert_eq!(pinger.next_timestamp(Time::ZERO).get(), 8);
+        assert!(Pinger::restore(PingFormat::Json, TIMESTAMP_END - 1).is_some());
+        assert!(Pinger::restore(PingFormat::Json, TIMESTAMP_END).is_none());
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What is allocated, counted: nothing per broadcast, message and tick once warm, little per ping, and nothing is kept
-//! of those who have gone.
+//! What is allocated, counted: nothing per broadcast, message and tick once warm, little per ping, nothing is kept of
+//! those who have gone, and no snapshot takes more than its size suggests.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lobbykeeper::{
     Cause, CloseFrame, Config, ConnId, Except, Frame, Handshake, Inbound, LobbyId, Manager, Outbox, Output, Payload,
-    PingFormat, Time,
+    PingFormat, Snapshot, Time,
 };
 
 /// Counts what the current thread allocates, so that tests may run side by side.
@@ -15,6 +15,8 @@ struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    /// Bytes taken, whether given back or not.
+    static TAKEN: Cell<usize> = const { Cell::new(0) };
     /// Bytes taken and not given back. May pass zero: another thread may give back what this one took.
     static LIVE: Cell<isize> = const { Cell::new(0) };
 }
@@ -22,6 +24,7 @@ thread_local! {
 fn count(allocations: usize, taken: usize, given_back: usize) {
     // At the end of a thread its counters may be gone already.
     let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + allocations));
+    let _ = TAKEN.try_with(|count| count.set(count.get() + taken));
     let change = taken.cast_signed().wrapping_sub(given_back.cast_signed());
     let _ = LIVE.try_with(|live| live.set(live.get() + change));
 }
@@ -54,6 +57,13 @@ fn allocations(call: impl FnOnce()) -> usize {
     ALLOCATIONS.get() - before
 }
 
+/// How many bytes a call takes, those that it takes for a moment only included.
+fn bytes_taken(call: impl FnOnce()) -> usize {
+    let before = TAKEN.get();
+    call();
+    TAKEN.get() - before
+}
+
 const MEMBERS: usize = 100;
 
 /// A lobby of a hundred users, and an outbox that is still cold.
@@ -75,6 +85,7 @@ fn lobby(config: Config) -> (Manager, Outbox, Vec<ConnId>, LobbyId) {
 fn the_counter_counts() {
     assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))), 1);
     assert_eq!(allocations(|| ()), 0);
+    assert_eq!(bytes_taken(|| drop(std::hint::black_box(Box::new([0_u8; 100])))), 100);
 }
 
 #[test]
@@ -223,4 +234,107 @@ fn nothing_is_kept_of_connections_users_and_lobbies_that_have_gone() {
     }
     // A hash table may still grow when graves fill it, but 200 names a round would show.
     assert!(live[19] - live[5] < 200 * 16, "{live:?}");
+}
+
+/// A snapshot of nothing, with other values for some of its members.
+fn forged(members: &[(&str, String)]) -> String {
+    let snapshot = Manager::new(Config::default()).unwrap().snapshot();
+    let mut json = serde_json::to_string(&snapshot).unwrap();
+    for (member, value) in members {
+        let empty = format!("\"{member}\":[]");
+        assert!(json.contains(&empty));
+        json = json.replace(&empty, &format!("\"{member}\":{value}"));
+    }
+    json
+}
+
+/// `[...]` with so many items.
+fn list(count: usize, item: impl Fn(usize) -> String) -> String {
+    format!("[{}]", (0..count).map(item).collect::<Vec<_>>().join(","))
+}
+
+/// How many bytes are taken for each byte of a snapshot, from its text to the manager or to the refusal.
+fn bytes_for_each(json: &str) -> usize {
+    let taken = bytes_taken(|| {
+        let snapshot = serde_json::from_str::<Snapshot>(json);
+        drop(std::hint::black_box(
+            snapshot.map(|snapshot| Manager::restore(snapshot, [0, 0])),
+        ));
+    });
+    taken / json.len()
+}
+
+/// What a snapshot may take for each of its bytes. A retired slot, `12345,` say, costs as much memory as a connection.
+const MOST_FOR_EACH: usize = 32;
+
+#[test]
+fn a_forged_snapshot_takes_no_more_than_its_size_suggests_whatever_it_claims() {
+    const MANY: usize = 5_000;
+    let far = u32::MAX - 1;
+    let user =
+        |name: usize, open: &str| format!(r#"{{"name":"{name:05}","open":[{open}],"closing":[],"replaced":null}}"#);
+    let pulse = serde_json::json!({
+        "heard": 0, "sent": 0, "outstanding": null, "demand": null, "due": 1, "demand_millis": 0,
+        "rtt": {"last": 0, "min": u32::MAX, "smoothed_by_8": 0},
+        "pauses": 0, "missed": 0, "awaiting": false, "held": false,
+    });
+    let conn = |id: &str, lobbies: &str| format!(r#"{{"id":"{id}","check":1,"lobbies":{lobbies},"pulse":{pulse}}}"#);
+    let lobby = |at: usize| format!(r#"{{"id":"l{at}v1","name":"{at}","revision":1,"joins":1,"users":[0]}}"#);
+    let far_conn = user(0, &conn(&format!("c{far}v1"), "[]"));
+    let everywhere = list(MANY, |at| format!(r#"["l{at}v1",1]"#));
+    let everywhere = user(0, &conn("c0v1", &everywhere));
+    let forgeries: [(&str, &[(&str, String)]); 14] = [
+        ("nothing", &[]),
+        ("a far slot", &[("free_connections", format!("[\"c{far}v1\"]"))]),
+        ("a far retired slot", &[("retired_lobbies", format!("[{far}]"))]),
+        ("a far connection", &[("users", format!("[{far_conn}]"))]),
+        ("a far lobby", &[("lobbies", format!("[{}]", lobby(far as usize)))]),
+        ("a number for a list", &[("free_lobbies", "4000000000".into())]),
+        (
+            "free slots",
+            &[("free_connections", list(MANY, |at| format!("\"c{at}v2\"")))],
+        ),
+        (
+            "free lobbies",
+            &[("free_lobbies", list(MANY, |at| format!("\"l{at}v2\"")))],
+        ),
+        (
+            "retired slots",
+            &[("retired_connections", list(MANY, |at| at.to_string()))],
+        ),
+        (
+            "one slot again and again",
+            &[("retired_connections", list(MANY, |_| "0".into()))],
+        ),
+        ("users without connections", &[("users", list(MANY, |at| user(at, "")))]),
+        ("lobbies without members", &[("lobbies", list(MANY, lobby))]),
+        (
+            "a connection everywhere",
+            &[("users", format!("[{everywhere}]")), ("lobbies", list(MANY, lobby))],
+        ),
+        ("lists in lists", &[("users", "[".repeat(MANY))]),
+    ];
+    for (name, members) in forgeries {
+        let json = forged(members);
+        let each = bytes_for_each(&json);
+        assert!(each <= MOST_FOR_EACH, "{name}: {each}");
+        // Sorted members are kept as they are until the version is found.
+        if let Ok(value) = serde_json::from_str::<serde_json::Value>(&json) {
+            let each = bytes_for_each(&value.to_string());
+            assert!(each <= 2 * MOST_FOR_EACH, "{name}, sorted: {each}");
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_of_many_takes_no_more_than_its_size_suggests() {
+    let (mut manager, mut out, ..) = lobby(Config::default());
+    for number in 0..1_000 {
+        let handshake = Handshake::new(format!("{}", number / 3), format!("{}", number / 2));
+        manager.connected(Time::ZERO, handshake, &mut out).unwrap();
+    }
+    let json = serde_json::to_string(&manager.snapshot()).unwrap();
+    let each = bytes_for_each(&json);
+    assert!(each <= 16, "{each}");
+    assert!(bytes_taken(|| drop(manager.snapshot())) < 3 * json.len());
 }

@@ -44,7 +44,6 @@ impl Conn {
         self.phase == Phase::Open
     }
 
-    #[cfg(any(test, feature = "testing"))]
     pub(super) fn links(&self) -> Links {
         self.links
     }

@@ -4,11 +4,12 @@ mod admission;
 mod apply;
 mod conn;
 mod health;
-#[cfg(any(test, feature = "testing"))]
 mod invariants;
 mod query;
 mod receipts;
+mod restore;
 mod send;
+mod snapshot;
 mod transitions;
 
 use alloc::vec::Vec;
@@ -28,7 +29,7 @@ use crate::outbox::{Notice, Outbox};
 use crate::presence::Presences;
 use crate::pulse::Patience;
 use crate::slots::Slots;
-use crate::stats::{Evictions, Refusals};
+use crate::stats::Counters;
 use crate::time::{Time, duration_nanos};
 use crate::wire::Pinger;
 
@@ -64,24 +65,6 @@ pub struct Manager {
     stale_wave: bool,
     /// Where in a run of members those are whom a broadcast leaves out; kept for its memory.
     excepted: Vec<usize>,
-}
-
-/// What has happened so far.
-#[derive(Clone, Debug, Default)]
-struct Counters {
-    admissions: u64,
-    refusals: Refusals,
-    evictions: Evictions,
-    closes: u64,
-    messages_in: u64,
-    bytes_in: u64,
-    messages_out: u64,
-    bytes_out: u64,
-    pings: u64,
-    pongs: u64,
-    missed_pings: u64,
-    stale_ids: u64,
-    pauses: u64,
 }
 
 impl Manager {

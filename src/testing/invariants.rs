@@ -1,10 +1,9 @@
 //! The invariants, for those who have only a manager.
 
-use crate::Manager;
-pub use crate::invariant::{Invariant, Violation};
+use crate::{Manager, Violation};
 
 /// Looks whether everything holds of a manager that always does: that its tables agree with one another, that what it
-/// counts is what there is, that no limit is overrun. [`Invariant`] has them all, a line each.
+/// counts is what there is, that no limit is overrun. [`Invariant`](crate::Invariant) has them all, a line each.
 ///
 /// For tests: it goes through everything there is, O(n log n). It panics on no manager.
 ///

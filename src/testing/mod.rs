@@ -10,7 +10,7 @@
 //!   second open connection leaves, at the deadline". [`Seen`] knows what there is, from what went in and came out, and
 //!   makes an [`Input`](crate::Input) of a step. So a shorter sequence of steps still means something, and a failure
 //!   shrinks well.
-//! - [`check_invariants`] looks into a manager and finds whether everything holds that always does: see [`Invariant`].
+//! - [`check_invariants`] looks into a manager and finds whether everything holds that always does: see [`Invariant`](crate::Invariant).
 //! - [`Model`] is a naive manager, obvious rather than fast, that says what each input has to bring about.
 //!   [`Reference`] and [`Subject`] are the model and the manager, as a state-machine test wants them; a [`Pair`] is both.
 //!   The first [`Difference`] comes with a log that can be [replayed](replay).
@@ -51,7 +51,7 @@ mod told;
 mod view;
 
 pub use decode::{fuzz, replay};
-pub use invariants::{Invariant, Violation, check_invariants};
+pub use invariants::check_invariants;
 pub use meetings::{Meeting, Meetings};
 pub use model::Model;
 pub use pair::{Difference, Pair, Reference, Subject};

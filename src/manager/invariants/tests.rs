@@ -102,7 +102,10 @@ fn of_tables() -> Vec<Corruption> {
         (Invariant::SlotCount, |manager| manager.conns.spoil_count()),
         (Invariant::SlotCount, |manager| manager.users.spoil_count()),
         (Invariant::SlotCount, |manager| manager.lobbies.spoil_count()),
-        (Invariant::Generations, |manager| manager.conns.spoil_generation(FIRST)),
+        (Invariant::FreeSlots, |manager| manager.conns.spoil_free_list()),
+        (Invariant::FreeSlots, |manager| {
+            manager.conns.spoil_free_list_into_a_ring();
+        }),
         (Invariant::NameTable, |manager| manager.users.spoil_name(ANN, "eve")),
         (Invariant::NameTable, |manager| manager.lobbies.spoil_name(DEN, "inn")),
         (Invariant::NameLength, |manager| manager.config.max_name_bytes = 2),

@@ -1,0 +1,322 @@
+//! From a snapshot to its manager, with everything checked.
+
+use alloc::vec::Vec;
+
+use super::Manager;
+use super::conn::{Conn, Lobby, Membership, Phase, User};
+use crate::clock::Active;
+use crate::config::{Config, MAX_CONNECTIONS};
+use crate::id::{ConnId, Key, LobbyId};
+use crate::names::{HashKey, Names, Unrestorable};
+use crate::pulse::Pulse;
+use crate::roster::{Roster, Ticket};
+use crate::slots::{Misplaced, Slots};
+use crate::snapshot::{RestoreError, SavedClosing, SavedConn, SavedLobby, SavedUser, Snapshot, State};
+use crate::stats::MOST_COUNTED;
+use crate::wire::Pinger;
+
+impl Manager {
+    /// The manager of this snapshot, which from now on does what the one that it was taken of does: the same inputs
+    /// lead to the same outputs, ids and answers. `hash_key` is [`Config::hash_key`], which no snapshot holds.
+    ///
+    /// Nothing in a snapshot is trusted. One that is accepted keeps every rule that this library can check, and never
+    /// leads to a panic; whether it is the one that was taken, only a signature could tell. Takes memory in proportion
+    /// to the things in the snapshot, whatever numbers it holds. O(n log n) in the number of those.
+    ///
+    /// # Errors
+    /// If the snapshot is of another version, or contradicts itself or its settings.
+    pub fn restore(snapshot: Snapshot, hash_key: [u64; 2]) -> Result<Self, RestoreError> {
+        let state = snapshot.into_state()?;
+        let mut manager = Self::new(Config {
+            hash_key,
+            ..state.config.clone()
+        })?;
+        manager.restore_counts(&state)?;
+        manager.restore_users(&state.users)?;
+        manager.restore_conns(&state)?;
+        manager.restore_lobbies(&state)?;
+        manager.restore_rosters(&state.users)?;
+        manager.restore_memberships(&state.users)?;
+        manager.check_seats()?;
+        // What was looked at one by one is looked at as a whole, by the very checks that the tests make after each call.
+        manager.check_invariants()?;
+        Ok(manager)
+    }
+
+    fn restore_counts(&mut self, state: &State) -> Result<(), RestoreError> {
+        let State { clock, counters, .. } = state;
+        if let Some(name) = counters.excessive() {
+            return Err(RestoreError::Counter(name));
+        }
+        if clock.steps_back > MOST_COUNTED {
+            return Err(RestoreError::Counter("steps_back"));
+        }
+        if !clock.is_possible() || u64::from(clock.pauses) != counters.pauses % (1 << 32) {
+            return Err(RestoreError::Clock);
+        }
+        let pinger = Pinger::restore(self.config.ping_format, state.last_ping);
+        self.pinger = pinger.ok_or(RestoreError::Counter("last_ping"))?;
+        self.clock = clock.clone();
+        self.counters = counters.clone();
+        self.stale_wave = state.stale_wave;
+        Ok(())
+    }
+
+    /// Users without their connections, each in the slot that is its position.
+    fn restore_users(&mut self, users: &[SavedUser]) -> Result<(), RestoreError> {
+        let mut before = "";
+        for (position, user) in users.iter().enumerate() {
+            let fault = |fault| Err(RestoreError::User { position, fault });
+            if !self.fits_as_name(&user.name) {
+                return fault("a name that is empty or too long");
+            }
+            if *before >= *user.name {
+                return fault("a name that is not behind the one before");
+            }
+            if user.open.is_empty() && user.closing.is_empty() && user.replaced.is_none() {
+                return fault("no connection");
+            }
+            let max = self.config.max_connections_per_user;
+            if max.is_some_and(|max| user.open.len() > max as usize) {
+                return fault("more connections than max_connections_per_user");
+            }
+            self.users.insert(&user.name, User::NEW);
+            before = &user.name;
+        }
+        Ok(())
+    }
+
+    /// Connections without their lobbies.
+    fn restore_conns(&mut self, state: &State) -> Result<(), RestoreError> {
+        let now = self.clock.active();
+        let mut conns = Vec::new();
+        for (user, saved) in (0..).zip(&state.users) {
+            for conn in &saved.open {
+                conns.push((conn.id.key(), Conn::new(user, conn.pulse.clone())));
+            }
+            let closing = saved.closing.iter().map(|conn| (conn, false));
+            for (conn, replaced) in closing.chain(saved.replaced.iter().map(|conn| (conn, true))) {
+                let mut record = Conn::new(user, Pulse::new(now));
+                record.phase = Phase::Closing { replaced };
+                conns.push((conn.id.key(), record));
+            }
+        }
+        let free: Vec<Key> = state.free_connections.iter().map(|conn| conn.key()).collect();
+        self.conns = Slots::restore(conns, &free, &state.retired_connections)
+            .map_err(|misplaced| slot_error("connections", misplaced))?;
+        check_order("connections", &state.retired_connections)?;
+
+        for (user, saved) in (0..).zip(&state.users) {
+            self.population.users += u32::from(!saved.open.is_empty());
+            for conn in &saved.open {
+                self.restore_open(user, conn)?;
+            }
+            for conn in &saved.closing {
+                self.restore_closing(user, conn)?;
+            }
+            if let Some(pair) = saved.closing.windows(2).find(|pair| pair[0].id > pair[1].id) {
+                return Err(RestoreError::Connection {
+                    conn: pair[1].id,
+                    fault: "not in the order of slots",
+                });
+            }
+            if let Some(conn) = &saved.replaced {
+                self.restore_closing(user, conn)?;
+                self.users.at_mut(user).replaced = Some(conn.id.index());
+                self.population.closing_replaced += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn restore_open(&mut self, user: u32, conn: &SavedConn) -> Result<(), RestoreError> {
+        let fault = |fault| Err(RestoreError::Connection { conn: conn.id, fault });
+        if let Some(what) = conn.pulse.fault(self.clock.active(), self.pinger.last(), self.patience) {
+            return fault(what);
+        }
+        let due = conn.pulse.deadline();
+        if due.is_some_and(|due| conn.check.is_none_or(|check| check > due)) {
+            return fault("a check time that is later than what is due");
+        }
+        let slot = conn.id.index();
+        let record = self.users.at_mut(user);
+        record.open.push_back(&mut self.conns, slot);
+        record.open_count += 1;
+        record.connections += 1;
+        self.population.open += 1;
+        self.population.silent += u32::from(conn.pulse.missed() > 0);
+        self.deadlines.set(slot, conn.check);
+        Ok(())
+    }
+
+    fn restore_closing(&mut self, user: u32, conn: &SavedClosing) -> Result<(), RestoreError> {
+        if !Active::is_within(conn.check, self.clock.active(), self.close_timeout) {
+            return Err(RestoreError::Connection {
+                conn: conn.id,
+                fault: "a check time that is later than its close_timeout",
+            });
+        }
+        self.users.at_mut(user).connections += 1;
+        self.population.closing += 1;
+        self.deadlines.set(conn.id.index(), conn.check);
+        Ok(())
+    }
+
+    /// Lobbies without their members.
+    fn restore_lobbies(&mut self, state: &State) -> Result<(), RestoreError> {
+        let mut lobbies = Vec::with_capacity(state.lobbies.len());
+        for lobby in &state.lobbies {
+            let fault = |fault| RestoreError::Lobby { lobby: lobby.id, fault };
+            if !self.fits_as_name(&lobby.name) {
+                return Err(fault("a name that is empty or too long"));
+            }
+            if lobby.revision > MOST_COUNTED {
+                return Err(fault("a revision that is higher than can have been counted"));
+            }
+            let members = Roster::after(lobby.joins);
+            let record = Lobby {
+                members: members.ok_or_else(|| fault("more joins than can have been counted"))?,
+                revision: lobby.revision,
+                ..Lobby::NEW
+            };
+            lobbies.push((lobby.id.key(), lobby.name.clone(), record));
+        }
+        let free: Vec<Key> = state.free_lobbies.iter().map(|lobby| lobby.key()).collect();
+        let hash_key = HashKey(self.config.hash_key);
+        let lobbies = Names::restore(lobbies, &free, &state.retired_lobbies, hash_key);
+        self.lobbies = lobbies.map_err(|unrestorable| match unrestorable {
+            Unrestorable::Misplaced(misplaced) => slot_error("lobbies", misplaced),
+            Unrestorable::Namesake(key) => RestoreError::Lobby {
+                lobby: LobbyId::new(key),
+                fault: "a name that another has",
+            },
+        })?;
+        check_order("lobbies", &state.retired_lobbies)?;
+        if let Some(pair) = state.lobbies.windows(2).find(|pair| pair[0].id > pair[1].id) {
+            return Err(RestoreError::Lobby {
+                lobby: pair[1].id,
+                fault: "not in the order of slots",
+            });
+        }
+        state.lobbies.iter().try_for_each(|lobby| self.restore_roll(lobby))
+    }
+
+    /// The list of a lobby's users, whose connections are not counted yet.
+    fn restore_roll(&mut self, lobby: &SavedLobby) -> Result<(), RestoreError> {
+        let slot = lobby.id.index();
+        for &user in &lobby.users {
+            if user as usize >= self.users.len() || self.presences.find(slot, user).is_some() {
+                return Err(RestoreError::Lobby {
+                    lobby: lobby.id,
+                    fault: "a user who does not exist or is listed twice",
+                });
+            }
+            let users = &mut self.lobbies.at_mut(slot).users;
+            self.presences.insert(slot, user, users);
+        }
+        Ok(())
+    }
+
+    /// The runs of the lobbies' members.
+    fn restore_rosters(&mut self, users: &[SavedUser]) -> Result<(), RestoreError> {
+        let seats = users.iter().flat_map(|user| &user.open).flat_map(|conn| {
+            let seats = conn.lobbies.iter();
+            seats.map(|&(lobby, ticket)| (lobby, ticket, conn.id))
+        });
+        let mut seats: Vec<(LobbyId, Ticket, ConnId)> = seats.collect();
+        seats.sort_unstable();
+        for (lobby, ticket, conn) in seats {
+            let fault = |fault| Err(RestoreError::Connection { conn, fault });
+            if self.lobbies.get(lobby.key()).is_none() {
+                return fault("in a lobby that does not exist");
+            }
+            if !self.lobbies.at_mut(lobby.index()).members.seat(ticket, conn) {
+                return fault("a ticket that another has or that was not handed out");
+            }
+        }
+        for (key, _, lobby) in self.lobbies.iter() {
+            let fault = |fault| {
+                let lobby = LobbyId::new(key);
+                Err(RestoreError::Lobby { lobby, fault })
+            };
+            let (members, max) = (lobby.members.len(), self.config.max_connections_per_lobby);
+            if members == 0 {
+                return fault("no member");
+            }
+            if max.is_some_and(|max| members > max as usize) {
+                return fault("more members than max_connections_per_lobby");
+            }
+        }
+        Ok(())
+    }
+
+    /// What connections and lists of users know of the rosters.
+    fn restore_memberships(&mut self, users: &[SavedUser]) -> Result<(), RestoreError> {
+        for (user, saved) in (0..).zip(users) {
+            for conn in &saved.open {
+                let fault = |fault| Err(RestoreError::Connection { conn: conn.id, fault });
+                let max = self.config.max_lobbies_per_connection;
+                if max.is_some_and(|max| conn.lobbies.len() > max as usize) {
+                    return fault("more lobbies than max_lobbies_per_connection");
+                }
+                let mut lobbies: Vec<LobbyId> = conn.lobbies.iter().map(|&(lobby, _)| lobby).collect();
+                lobbies.sort_unstable();
+                if lobbies.windows(2).any(|pair| pair[0] == pair[1]) {
+                    return fault("twice in one lobby");
+                }
+                for &(lobby, ticket) in &conn.lobbies {
+                    let lobby = lobby.index();
+                    let Some(presence) = self.presences.find(lobby, user) else {
+                        return fault("in a lobby that does not list its user");
+                    };
+                    self.presences.count(presence);
+                    self.conns.at_mut(conn.id.index()).memberships.push(Membership {
+                        lobby,
+                        presence,
+                        ticket,
+                    });
+                }
+            }
+        }
+        for (key, _, lobby) in self.lobbies.iter() {
+            let mut users = lobby.users.iter(&self.presences);
+            if users.any(|entry| self.presences.at(entry).connections == 0) {
+                return Err(RestoreError::Lobby {
+                    lobby: LobbyId::new(key),
+                    fault: "a user who has no connection there",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_seats(&self) -> Result<(), RestoreError> {
+        if self.population.total() > MAX_CONNECTIONS {
+            return Err(RestoreError::Limit("MAX_CONNECTIONS"));
+        }
+        if self
+            .config
+            .max_connections
+            .is_some_and(|max| self.population.seats() > max)
+        {
+            return Err(RestoreError::Limit("max_connections"));
+        }
+        Ok(())
+    }
+
+    fn fits_as_name(&self, name: &str) -> bool {
+        !name.is_empty() && name.len() <= self.config.max_name_bytes as usize
+    }
+}
+
+fn slot_error(table: &'static str, Misplaced(index): Misplaced) -> RestoreError {
+    RestoreError::Slot { table, index }
+}
+
+/// Retired slots are saved in their order, so that no two snapshots are of one manager.
+fn check_order(table: &'static str, retired: &[u32]) -> Result<(), RestoreError> {
+    match retired.windows(2).find(|pair| pair[0] > pair[1]) {
+        Some(pair) => Err(slot_error(table, Misplaced(pair[1]))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,112 @@
+//! From a manager to its snapshot.
+//!
+//! What is saved is what cannot be worked out: hash tables, the heap, lists, rosters and head counts are made anew. Of
+//! the slots' order of reuse only that of connections and lobbies is saved, since their ids show it. Users and presences
+//! are found by name and listed by links; nothing goes through them by slot, so their slots may be dealt out anew.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::Manager;
+use super::conn::Phase;
+use crate::config::Config;
+use crate::id::{ConnId, LobbyId};
+use crate::snapshot::{SavedClosing, SavedConn, SavedLobby, SavedUser, Snapshot, State};
+
+impl Manager {
+    /// Everything that this manager knows, for [`restore`](Self::restore). O(everything there is, and slots that once
+    /// were used).
+    ///
+    /// The driver's clock and sockets are not in it. Save the clock's reading along with it: a restored manager goes on
+    /// from the last `now` that it was told, and takes an earlier one for that. A connection whose socket did not
+    /// survive is to be reported [`closed`](Self::closed), or, if the driver keeps silent, ends as a dead link does.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use lobbykeeper::{Cause, Config, Handshake, Manager, Outbox, Snapshot, Time};
+    ///
+    /// let mut manager = Manager::new(Config::default()).unwrap();
+    /// let mut out = Outbox::new();
+    /// let now = Time::from_secs(5);
+    /// let ann = manager.connected(now, Handshake::new("den", "ann"), &mut out).unwrap();
+    /// let saved = serde_json::to_string(&(now, manager.snapshot())).unwrap();
+    ///
+    /// // The server starts again. What it reads may have been written by anybody: it is checked.
+    /// let (then, snapshot): (Time, Snapshot) = serde_json::from_str(&saved).unwrap();
+    /// let hash_key = [4, 2]; // drawn anew
+    /// let mut restored = Manager::restore(snapshot, hash_key).unwrap();
+    /// assert_eq!(restored.user_of(ann), Some("ann"));
+    ///
+    /// let now = then + Duration::from_secs(1); // the old clock goes on
+    /// assert!(restored.closed(now, ann, Cause::Error, &mut out)); // her socket is lost
+    /// let again = restored.connected(now, Handshake::new("den", "ann"), &mut out).unwrap();
+    /// assert_ne!(again, ann);
+    /// ```
+    pub fn snapshot(&self) -> Snapshot {
+        let mut closing: BTreeMap<u32, Vec<SavedClosing>> = BTreeMap::new();
+        for (key, conn) in self.conns.iter() {
+            if conn.phase == (Phase::Closing { replaced: false }) {
+                closing.entry(conn.user).or_default().push(self.save_closing(key.index));
+            }
+        }
+        let mut users: Vec<(&str, u32)> = self.users.iter().map(|(key, name, _)| (name, key.index)).collect();
+        users.sort_unstable();
+        let positions: BTreeMap<u32, u32> = users.iter().map(|&(_, slot)| slot).zip(0..).collect();
+        let users = users.into_iter().map(|(name, slot)| {
+            let user = self.users.at(slot);
+            SavedUser {
+                name: name.into(),
+                open: user.open.iter(&self.conns).map(|slot| self.save_open(slot)).collect(),
+                closing: closing.remove(&slot).unwrap_or_default(),
+                replaced: user.replaced.map(|slot| self.save_closing(slot)),
+            }
+        });
+        let users = users.collect();
+        let lobbies = self.lobbies.iter().map(|(key, name, lobby)| {
+            let users = lobby.users.iter(&self.presences);
+            SavedLobby {
+                id: LobbyId::new(key),
+                name: name.into(),
+                revision: lobby.revision,
+                joins: lobby.members.joins(),
+                users: users.map(|entry| positions[&self.presences.at(entry).user]).collect(),
+            }
+        });
+        Snapshot::new(State {
+            config: Config {
+                hash_key: [0, 0],
+                ..self.config.clone()
+            },
+            clock: self.clock.clone(),
+            last_ping: self.pinger.last(),
+            stale_wave: self.stale_wave,
+            counters: self.counters.clone(),
+            lobbies: lobbies.collect(),
+            free_lobbies: self.lobbies.free().map(LobbyId::new).collect(),
+            retired_lobbies: self.lobbies.retired().collect(),
+            users,
+            free_connections: self.conns.free().map(ConnId::new).collect(),
+            retired_connections: self.conns.retired().collect(),
+        })
+    }
+
+    fn save_open(&self, slot: u32) -> SavedConn {
+        let conn = self.conns.at(slot);
+        let seats = conn.memberships.as_slice().iter();
+        SavedConn {
+            id: ConnId::new(self.conns.key_at(slot)),
+            check: self.deadlines.get(slot),
+            lobbies: seats
+                .map(|seat| (LobbyId::new(self.lobbies.key_at(seat.lobby)), seat.ticket))
+                .collect(),
+            pulse: conn.pulse.clone(),
+        }
+    }
+
+    fn save_closing(&self, slot: u32) -> SavedClosing {
+        SavedClosing {
+            id: ConnId::new(self.conns.key_at(slot)),
+            check: self.deadlines.get(slot),
+        }
+    }
+}
