@@ -11,7 +11,7 @@ const SECOND: Nanos = 1_000_000_000;
 
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    pub(super) rng: Rng,
+    rng: Rng,
     /// On a visit.
     present: bool,
     /// Which visit; what was planned for an earlier one is void.
@@ -188,9 +188,9 @@ impl Sim {
     }
 
     fn connect(&mut self, number: u32) {
-        let lobby = self.clients[number as usize].lobby;
-        let id = self.links.open(number, lobby);
-        self.clients[number as usize].link = Some(id);
+        let client = &mut self.clients[number as usize];
+        let id = self.links.open(client.rng.fork(), number, client.lobby);
+        client.link = Some(id);
         self.send_up(id, Up::Connect);
     }
 

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::queue::Nanos;
+use super::rng::Rng;
 use crate::id::ConnId;
 
 /// A link; an id of one that is over finds nothing.
@@ -54,6 +55,8 @@ pub(super) enum Phase {
 
 #[derive(Clone, Debug)]
 pub(super) struct Link {
+    /// How long each packet takes, and what else chance decides on the link.
+    pub(super) rng: Rng,
     pub(super) client: u32,
     pub(super) lobby: u32,
     pub(super) conn: Option<ConnId>,
@@ -106,8 +109,9 @@ struct Slot {
 }
 
 impl Links {
-    pub(super) fn open(&mut self, client: u32, lobby: u32) -> LinkId {
+    pub(super) fn open(&mut self, rng: Rng, client: u32, lobby: u32) -> LinkId {
         let link = Some(Link {
+            rng,
             client,
             lobby,
             conn: None,

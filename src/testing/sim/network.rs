@@ -13,8 +13,7 @@ impl Sim {
         if link.cut {
             return;
         }
-        let rng = &mut self.clients[link.client as usize].rng;
-        link.last_up = (self.now + self.times.latency + rng.below(self.times.jitter)).max(link.last_up);
+        link.last_up = (self.now + self.times.latency + link.rng.below(self.times.jitter)).max(link.last_up);
         self.queue.push(link.last_up, Event::ToServer(id, up));
     }
 
@@ -31,8 +30,7 @@ impl Sim {
             return false;
         }
         if self.now < self.outage_until && link.held_up_until <= self.now {
-            let rng = &mut self.clients[link.client as usize].rng;
-            link.held_up_until = self.outage_until + rng.below(self.catch_up);
+            link.held_up_until = self.outage_until + link.rng.below(self.catch_up);
             link.last_up = link.last_up.max(link.held_up_until);
         }
         if self.now < link.held_up_until {
@@ -88,8 +86,7 @@ impl Sim {
         }
         if self.now < self.outage_until {
             link.draining = true;
-            let rng = &mut self.clients[link.client as usize].rng;
-            let at = self.outage_until + rng.below(self.catch_up);
+            let at = self.outage_until + link.rng.below(self.catch_up);
             self.queue.push(at, Event::Drain(id));
             return;
         }
@@ -127,8 +124,7 @@ impl Sim {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
-        let rng = &mut self.clients[link.client as usize].rng;
-        link.last_down = (self.now + self.times.latency + rng.below(self.times.jitter)).max(link.last_down);
+        link.last_down = (self.now + self.times.latency + link.rng.below(self.times.jitter)).max(link.last_down);
         self.queue.push(link.last_down, Event::ToClient(id, down));
     }
 }

@@ -7,8 +7,8 @@ use core::cmp::Ordering;
 /// Nanoseconds of the world's own time, which no clock of the server knows.
 pub(super) type Nanos = u64;
 
-/// 2^30 ns, about a second: the heap holds one such slice of time, and all later ones lie unsorted.
-const SLICE_BITS: u32 = 30;
+/// 2^28 ns, about a quarter of a second: the heap holds one such slice of time, and all later ones lie unsorted.
+const SLICE_BITS: u32 = 28;
 
 /// A queue in two parts. Most clients wait for their next visit, hours away; a heap of all of them would make each
 /// packet, which arrives in milliseconds, sift through them.
@@ -40,7 +40,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// O(log n) in the number of events of this second, or of seconds with events.
+    /// O(log n) in the number of events of this slice of time, or of slices with events.
     pub(super) fn push(&mut self, at: Nanos, event: T) {
         self.sequence += 1;
         let entry = Entry {

@@ -11,6 +11,11 @@ impl Rng {
         Self(mix(seed).wrapping_add(mix(stream ^ GOLDEN)))
     }
 
+    /// Another generator, which goes its own way.
+    pub(super) const fn fork(&mut self) -> Self {
+        Self(mix(self.next() ^ GOLDEN))
+    }
+
     const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN);
         mix(self.0)

@@ -221,9 +221,13 @@ impl Sim {
             Ok(conn) => {
                 link.conn = Some(conn);
                 self.referee.admitted(at, link);
-                server.sockets.insert(conn, id);
                 server.admitted.push(id);
                 self.counts.admissions += 1;
+                // If one outbox spans many inputs, a newcomer may get the slot of one whose `Evict` still waits in it.
+                let evicted = server.sockets.insert(conn, id);
+                if let Some(evicted) = evicted {
+                    self.drop_socket(at, evicted);
+                }
                 self.send_down(id, Some(Down::Open));
             }
             Err(refusal) => self.refuse(id, &refusal),
