@@ -76,11 +76,11 @@ impl Sim {
     /// Everybody goes, and nobody comes any more.
     pub(super) fn close_doors(&mut self) {
         self.closing_time = true;
-        self.queue.retain(|event| !matches!(event, Event::Arrive(_)));
         for number in 0..self.scenario.clients {
             let visit = self.clients[number as usize].visit;
             self.leave(number, visit);
         }
+        self.queue.retain(Event::outlasts_the_clients);
     }
 
     /// A client tries once more, unless its visit is over or it has a link.

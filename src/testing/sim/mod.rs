@@ -137,6 +137,16 @@ enum Event {
     CloseDoors,
 }
 
+impl Event {
+    /// It is to happen even after all clients have left.
+    const fn outlasts_the_clients(&self) -> bool {
+        matches!(
+            self,
+            Self::ToServer(..) | Self::ToClient(..) | Self::Drain(_) | Self::Fault(_) | Self::WakeUp
+        )
+    }
+}
+
 /// The scenario's times.
 #[derive(Clone, Copy, Debug)]
 struct Times {

@@ -128,7 +128,6 @@ impl Referee {
         limits.seats += 1;
         limits.lobbies[link.lobby as usize] += 1;
         limits.users[(link.client / limits.devices_per_user) as usize] += 1;
-        self.peak = self.peak.max(limits.seats);
     }
 
     /// The limits, once what an admission caused has been carried out.
@@ -138,6 +137,7 @@ impl Referee {
             || limits.lobbies[link.lobby as usize] > limits.per_lobby
             || limits.users[(link.client / limits.devices_per_user) as usize] > limits.per_user;
         self.overruns += u64::from(overrun);
+        self.peak = self.peak.max(limits.seats);
     }
 
     /// A link is cut, or its client does not read: from now on silence can be expected.
