@@ -15,12 +15,12 @@ pub(crate) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A population that comes and goes. Every twentieth or so is there at once; the server and the lobbies are nearly full.
+/// A population that comes and goes. One in 28 or so is there at once; the server and the lobbies are nearly full.
 pub(crate) fn day(args: Args) -> Scenario {
     let clients = args.clients;
     Scenario {
         config: Config {
-            max_connections: Some((clients / 20).max(1)),
+            max_connections: Some((clients / 25).max(1)),
             max_connections_per_lobby: Some(10),
             max_connections_per_user: Some(1),
             user_overflow: UserOverflow::ReplaceOldest,
@@ -31,7 +31,7 @@ pub(crate) fn day(args: Args) -> Scenario {
         clients,
         lobbies: (clients / 100).max(1),
         arrivals: secs(12 * 3_600),
-        stay: secs(25 * 60),
+        stay: secs(18 * 60),
         away: secs(8 * 3_600),
         talk_every: Some(secs(60)),
         network: Network {

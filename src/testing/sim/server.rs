@@ -315,6 +315,9 @@ impl Sim {
 
     /// Does what the manager wrote, and what follows from that, and looks at the limits.
     fn carry_out(&mut self) {
+        if self.server.out.is_empty() {
+            return;
+        }
         self.digest.time(self.server.now);
         while !self.server.out.is_empty() {
             let mut out = core::mem::take(&mut self.server.out);
