@@ -221,7 +221,7 @@ fn time_until_all_are_back(scenario: Scenario) -> Result<Option<Duration>, Scena
     let before = sim.manager().stats().admissions;
     while sim.now() < end && sim.step() {
         if sim.manager().stats().admissions == before + clients {
-            return Ok(Some(sim.now() - IN_FULL_SWING));
+            return Ok(Some(sim.now().saturating_sub(IN_FULL_SWING)));
         }
     }
     Ok(None)

@@ -54,6 +54,10 @@ pub(super) enum Phase {
 }
 
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all go together"
+)]
 pub(super) struct Link {
     /// How long each packet takes, and what else chance decides on the link.
     pub(super) rng: Rng,

@@ -100,20 +100,35 @@ pub struct StaleTruth {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = |duration: Duration| Seconds(duration);
-        let Refusals {
-            invalid_name,
-            server_full,
-            lobby_full,
-            user_limit,
-        } = self.refusals;
-        line(f, "simulated time", seconds(self.simulated))?;
+        self.write_traffic(f)?;
+        self.write_verdict(f)?;
+        line(f, "left over", self.left_over)?;
+        line(f, "digest", format_args!("{:016x}", self.digest))
+    }
+}
+
+impl Report {
+    /// Who came and went, and what was said.
+    fn write_traffic(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        line(f, "simulated time", Seconds(self.simulated))?;
         line(f, "events, ticks", format_args!("{}, {}", self.events, self.ticks))?;
         line(
             f,
             "visits, admissions",
             format_args!("{}, {}", self.visits, self.admissions),
         )?;
+        let (average, peak) = (self.average_connections, self.peak_connections);
+        line(
+            f,
+            "connections",
+            format_args!("{average} on average, {peak} at the peak"),
+        )?;
+        let Refusals {
+            invalid_name,
+            server_full,
+            lobby_full,
+            user_limit,
+        } = self.refusals;
         line(
             f,
             "refusals",
@@ -121,22 +136,28 @@ impl fmt::Display for Report {
                 "server full {server_full}, lobby full {lobby_full}, user limit {user_limit}, invalid name {invalid_name}"
             ),
         )?;
+        let (left, crashed, too_slow) = (self.left, self.crashed, self.send_failed);
         line(
             f,
-            "connections",
-            format_args!(
-                "{} on average, {} at the peak",
-                self.average_connections, self.peak_connections
-            ),
+            "closed",
+            format_args!("left {left}, crashed {crashed}, too slow {too_slow}"),
         )?;
         line(
             f,
-            "ended by the client",
-            format_args!(
-                "left {}, crashed {}, too slow {}",
-                self.left, self.crashed, self.send_failed
-            ),
+            "messages in, out",
+            format_args!("{}, {}", self.messages_in, self.messages_out),
         )?;
+        line(f, "pings, pongs", format_args!("{}, {}", self.pings, self.pongs))?;
+        let [p50, p99, p999, max] = self.round_trips.quantiles().map(Seconds);
+        line(
+            f,
+            "round trips",
+            format_args!("p50 {p50}, p99 {p99}, p99.9 {p999}, max {max}"),
+        )
+    }
+
+    /// Whom the manager evicted, and whether that was right.
+    fn write_verdict(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Evictions {
             stale,
             close_timeout,
@@ -161,46 +182,17 @@ impl fmt::Display for Report {
         )?;
         line(f, "false evictions", innocent)?;
         if let Some(bound) = self.ghost_bound {
+            let [oldest, undisturbed, bound] = [self.oldest_ghost, self.oldest_undisturbed_ghost, bound].map(Seconds);
             line(
                 f,
                 "oldest ghost",
-                format_args!(
-                    "{}, undisturbed {}, bound {}",
-                    seconds(self.oldest_ghost),
-                    seconds(self.oldest_undisturbed_ghost),
-                    seconds(bound)
-                ),
+                format_args!("{oldest}, undisturbed {undisturbed}, bound {bound}"),
             )?;
         }
         line(f, "ghosts over the bound", self.ghosts_over_bound)?;
         line(f, "limits overrun", self.limits_overrun)?;
-        line(
-            f,
-            "messages in, out",
-            format_args!("{}, {}", self.messages_in, self.messages_out),
-        )?;
-        line(f, "pings, pongs", format_args!("{}, {}", self.pings, self.pongs))?;
-        let RoundTrips {
-            p50, p99, p999, max, ..
-        } = self.round_trips;
-        line(
-            f,
-            "round trips",
-            format_args!(
-                "p50 {}, p99 {}, p99.9 {}, max {}",
-                seconds(p50),
-                seconds(p99),
-                seconds(p999),
-                seconds(max)
-            ),
-        )?;
-        line(
-            f,
-            "noticed",
-            format_args!("pauses {}, waves {}", self.pauses_noticed, self.waves_noticed),
-        )?;
-        line(f, "left over", self.left_over)?;
-        line(f, "digest", format_args!("{:016x}", self.digest))
+        let (pauses, waves) = (self.pauses_noticed, self.waves_noticed);
+        line(f, "noticed", format_args!("pauses {pauses}, waves {waves}"))
     }
 }
 

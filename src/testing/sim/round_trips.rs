@@ -34,6 +34,12 @@ pub struct RoundTrips {
     pub max: Duration,
 }
 
+impl RoundTrips {
+    pub(super) const fn quantiles(&self) -> [Duration; 4] {
+        [self.p50, self.p99, self.p999, self.max]
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Histogram {
     buckets: Vec<u64>,

@@ -37,7 +37,8 @@ pub(super) struct Server {
     now: Time,
     /// Those admitted in this turn.
     admitted: Vec<LinkId>,
-    line: Payload,
+    /// What a client says, ready to be shared.
+    chat: Payload,
     /// A pong or a name, put together.
     text: String,
     user: String,
@@ -67,7 +68,7 @@ impl Server {
             next: Outbox::new(),
             now: Time::ZERO,
             admitted: Vec::new(),
-            line: Payload::text(LINE),
+            chat: Payload::text(LINE),
             text: String::new(),
             user: String::new(),
             asleep: None,
@@ -288,10 +289,10 @@ impl Sim {
         };
         let inbound = server.manager.message(server.now, conn, frame, &mut server.out);
         if inbound == Inbound::Deliver {
-            let line = server.line.clone();
+            let chat = server.chat.clone();
             server
                 .manager
-                .broadcast(server.now, conn, line, Except::UserOf(conn), &mut server.out);
+                .broadcast(server.now, conn, chat, Except::UserOf(conn), &mut server.out);
         }
     }
 
