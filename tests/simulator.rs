@@ -120,7 +120,9 @@ proptest! {
         let report = sim.report();
         prop_assert_eq!(report.stale.innocent, 0, "{}", report);
         prop_assert_eq!(report.ghosts_over_bound, 0, "{}", report);
+        prop_assert_eq!(report.evicted_early, 0, "{}", report);
         prop_assert_eq!(report.limits_overrun, 0, "{}", report);
+        prop_assert_eq!(report.false_round_trips, 0, "{}", report);
         prop_assert!(Some(report.oldest_undisturbed_ghost) <= report.ghost_bound, "{}", report);
         // Nothing leaks.
         prop_assert_eq!(report.left_over, 0, "{}", report);
@@ -272,13 +274,22 @@ fn no_pause_of_whatever_length_evicts_anybody_in_whatever_order_a_driver_wakes()
                     wake,
                     mid_turn,
                 };
+                // Among thirty there is always a deadline near, so that even such settings forgive everything.
+                let config = Config {
+                    max_missed: 1,
+                    ..Config::default()
+                };
                 let report = run(&Scenario {
+                    config,
                     duration: secs(200) + lasts,
                     faults: vec![pause],
                     ..faithful(30)
                 });
                 assert_eq!(report.evictions.stale, 0, "{pause:?}\n{report}");
                 assert_eq!(report.admissions, 30, "{pause:?}\n{report}");
+                if lasts >= secs(9) {
+                    assert_eq!(report.pauses_noticed, 1, "{pause:?}\n{report}");
+                }
             }
         }
     }

@@ -37,7 +37,9 @@ fn main() -> ExitCode {
 struct Verdict {
     innocent: u64,
     ghosts_over_bound: u64,
+    evicted_early: u64,
     limits_overrun: u64,
+    false_round_trips: u64,
     left_over: u64,
 }
 
@@ -46,13 +48,23 @@ impl Verdict {
         let report = Sim::new(scenario)?.run();
         self.innocent += report.stale.innocent;
         self.ghosts_over_bound += report.ghosts_over_bound;
+        self.evicted_early += report.evicted_early;
         self.limits_overrun += report.limits_overrun;
+        self.false_round_trips += report.false_round_trips;
         self.left_over += report.left_over;
         Ok(report)
     }
 
     const fn is_good(&self) -> bool {
-        self.innocent + self.ghosts_over_bound + self.limits_overrun + self.left_over == 0
+        let Self {
+            innocent,
+            ghosts_over_bound,
+            evicted_early,
+            limits_overrun,
+            false_round_trips,
+            left_over,
+        } = *self;
+        innocent + ghosts_over_bound + evicted_early + limits_overrun + false_round_trips + left_over == 0
     }
 }
 
@@ -60,8 +72,14 @@ impl std::fmt::Display for Verdict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "In all worlds together: false evictions {}, ghosts over the bound {}, limits overrun {}, left over {}.",
-            self.innocent, self.ghosts_over_bound, self.limits_overrun, self.left_over
+            "In all worlds together: false evictions {}, ghosts over the bound {}, evicted too early {}, limits overrun {}, \
+             false round trips {}, left over {}.",
+            self.innocent,
+            self.ghosts_over_bound,
+            self.evicted_early,
+            self.limits_overrun,
+            self.false_round_trips,
+            self.left_over
         )
     }
 }

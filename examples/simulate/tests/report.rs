@@ -29,7 +29,8 @@ fn the_same_seed_prints_the_same_bytes_and_another_seed_others() {
     let last = text.trim_end().lines().last().unwrap();
     assert_eq!(
         last,
-        "In all worlds together: false evictions 0, ghosts over the bound 0, limits overrun 0, left over 0."
+        "In all worlds together: false evictions 0, ghosts over the bound 0, evicted too early 0, limits overrun 0, \
+         false round trips 0, left over 0."
     );
 }
 

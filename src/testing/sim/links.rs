@@ -92,12 +92,16 @@ pub(super) struct Link {
     pub(super) heard: Nanos,
     /// ... by active time, ...
     pub(super) heard_active: Nanos,
+    /// ... by the server's clock, ...
+    pub(super) heard_clock: Nanos,
     /// ... and how many pauses and steps there had been.
     pub(super) heard_disruptions: u32,
     /// Until when the client's own slowness excuses silence.
     pub(super) stalled_until: Nanos,
     /// The last ping that was sent, and when.
     pub(super) pinged: (u64, Nanos),
+    /// Its answer has come.
+    pub(super) answered: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -134,9 +138,11 @@ impl Links {
             unread: Vec::new(),
             heard: 0,
             heard_active: 0,
+            heard_clock: 0,
             heard_disruptions: 0,
             stalled_until: 0,
             pinged: (0, 0),
+            answered: false,
         });
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot {

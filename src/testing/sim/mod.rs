@@ -24,7 +24,7 @@ use self::clients::Client;
 use self::digest::Digest;
 use self::links::{Down, LinkId, Links, Up};
 use self::queue::{Nanos, Queue};
-use self::referee::{Instant, Referee};
+use self::referee::Referee;
 use self::rng::Rng;
 use self::round_trips::Histogram;
 use self::server::Server;
@@ -176,6 +176,7 @@ struct Counts {
     messages_in: u64,
     messages_out: u64,
     pings: u64,
+    false_round_trips: u64,
     pauses_noticed: u64,
     waves_noticed: u64,
 }
@@ -282,10 +283,7 @@ impl Sim {
     /// The figures so far. O(connections).
     pub fn report(&self) -> Report {
         let mut referee = self.referee.clone();
-        let at = Instant {
-            now: self.now,
-            active: self.server_clock.active(self.now),
-        };
+        let at = self.instant();
         for (_, &id) in self.server.sockets.iter() {
             if let Some(link) = self.links.get(id) {
                 referee.still_open(at, link);
@@ -313,7 +311,9 @@ impl Sim {
             oldest_ghost: Duration::from_nanos(referee.oldest_ghost),
             oldest_undisturbed_ghost: Duration::from_nanos(referee.oldest_undisturbed_ghost),
             ghosts_over_bound: referee.ghosts_over_bound,
+            evicted_early: referee.evicted_early,
             limits_overrun: referee.overruns,
+            false_round_trips: counts.false_round_trips,
             messages_in: counts.messages_in,
             messages_out: counts.messages_out,
             pings: counts.pings,

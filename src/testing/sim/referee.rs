@@ -17,6 +17,8 @@ pub(super) struct Instant {
     pub(super) now: Nanos,
     /// The server's active time.
     pub(super) active: Nanos,
+    /// Its clock, which never runs back.
+    pub(super) clock: Nanos,
 }
 
 #[derive(Clone, Debug)]
@@ -29,7 +31,9 @@ pub(super) struct Referee {
     pub(super) peak: u64,
     pub(super) overruns: u64,
 
-    pub(super) ghost_bound: Option<Nanos>,
+    ghost_bound: Option<Nanos>,
+    /// The least silence that may be called stale.
+    patience: Nanos,
     timeout: Nanos,
     stale_wave_floor: Option<u32>,
     /// Pauses of the server and steps forward of its clock; each may void a ping.
@@ -43,6 +47,7 @@ pub(super) struct Referee {
     pub(super) oldest_ghost: Nanos,
     pub(super) oldest_undisturbed_ghost: Nanos,
     pub(super) ghosts_over_bound: u64,
+    pub(super) evicted_early: u64,
     pub(super) stale: StaleTruth,
 }
 
@@ -73,6 +78,7 @@ impl Referee {
             ..
         } = scenario.config;
         let timeout = duration_nanos(ping_timeout);
+        let patience = timeout.saturating_mul(u64::from(max_missed));
         let users = scenario.clients.div_ceil(scenario.devices_per_user);
         Self {
             limits: Limits {
@@ -89,10 +95,8 @@ impl Referee {
             area: 0,
             peak: 0,
             overruns: 0,
-            ghost_bound: ping_interval.map(|interval| {
-                let patience = timeout.saturating_mul(u64::from(max_missed));
-                duration_nanos(interval).saturating_add(patience)
-            }),
+            ghost_bound: ping_interval.map(|interval| duration_nanos(interval).saturating_add(patience)),
+            patience,
             timeout,
             stale_wave_floor,
             disruptions: 0,
@@ -102,6 +106,7 @@ impl Referee {
             oldest_ghost: 0,
             oldest_undisturbed_ghost: 0,
             ghosts_over_bound: 0,
+            evicted_early: 0,
             stale: StaleTruth::default(),
         }
     }
@@ -110,6 +115,7 @@ impl Referee {
     pub(super) fn heard(&mut self, at: Instant, link: &mut Link) {
         link.heard = at.now;
         link.heard_active = at.active;
+        link.heard_clock = at.clock;
         link.heard_disruptions = self.disruptions;
         if !link.cut && !link.stalled {
             self.count_mute(at.now, link, false);
@@ -171,7 +177,8 @@ impl Referee {
     }
 
     /// Was it right to call it stale?
-    pub(super) fn judge_stale(&mut self, link: &Link) {
+    pub(super) fn judge_stale(&mut self, at: Instant, link: &Link) {
+        self.evicted_early += u64::from(at.clock - link.heard_clock < self.patience);
         let stale = &mut self.stale;
         *(if link.cut {
             &mut stale.ghosts

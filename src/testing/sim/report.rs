@@ -58,6 +58,9 @@ pub struct Report {
     /// Ghosts that stayed open for longer than `ghost_bound` and one `ping_timeout` more for each such pause, and one
     /// for a suspicion. 0 unless the manager has a defect.
     pub ghosts_over_bound: u64,
+    /// Connections evicted as stale that had been silent, by the server's clock, for less than `max_missed` ×
+    /// `ping_timeout`, whoever they were. 0 unless the manager has a defect.
+    pub evicted_early: u64,
     /// How often a limit was found overrun: of the server, of a lobby, of a user. 0 unless the manager has a defect.
     pub limits_overrun: u64,
     /// Messages that the driver handed to the manager, pongs included.
@@ -70,6 +73,8 @@ pub struct Report {
     pub pongs: u64,
     /// How long those took, from the write of the ping to the reading of its pong, pauses included.
     pub round_trips: RoundTrips,
+    /// How often the manager told a round-trip time when the last ping had not been answered. 0 unless it has a defect.
+    pub false_round_trips: u64,
     /// How often the manager said that the server had been paused, ...
     pub pauses_noticed: u64,
     /// ... and that its network was suspect.
@@ -190,7 +195,9 @@ impl Report {
             )?;
         }
         line(f, "ghosts over the bound", self.ghosts_over_bound)?;
+        line(f, "evicted too early", self.evicted_early)?;
         line(f, "limits overrun", self.limits_overrun)?;
+        line(f, "false round trips", self.false_round_trips)?;
         let (pauses, waves) = (self.pauses_noticed, self.waves_noticed);
         line(f, "noticed", format_args!("pauses {pauses}, waves {waves}"))
     }

@@ -185,10 +185,11 @@ impl Sim {
         }
     }
 
-    fn instant(&self) -> Instant {
+    pub(super) fn instant(&self) -> Instant {
         Instant {
             now: self.now,
             active: self.server_clock.active(self.now),
+            clock: self.server_clock.effective(self.now),
         }
     }
 
@@ -272,6 +273,7 @@ impl Sim {
         let frame = match up {
             Up::Pong(timestamp) => {
                 if link.pinged.0 == timestamp {
+                    link.answered = true;
                     self.round_trips.add(self.now - link.pinged.1);
                 }
                 server.text.clear();
@@ -330,6 +332,10 @@ impl Sim {
                     Output::Command(Command::Evict { conn, cause, .. }) => self.evict(conn, cause),
                     Output::Notice(Notice::Paused { .. }) => self.counts.pauses_noticed += 1,
                     Output::Notice(Notice::StaleWave { .. }) => self.counts.waves_noticed += 1,
+                    Output::Notice(Notice::Pong { conn, .. }) => {
+                        let link = self.server.sockets.get(conn).and_then(|&id| self.links.get(id));
+                        self.counts.false_round_trips += u64::from(link.is_some_and(|link| !link.answered));
+                    }
                     Output::Notice(_) => {}
                 }
             }
@@ -356,6 +362,7 @@ impl Sim {
                 {
                     self.counts.pings += 1;
                     link.pinged = (timestamp, self.now);
+                    link.answered = false;
                 }
                 continue;
             }
@@ -400,7 +407,7 @@ impl Sim {
         if let Some(link) = self.links.get_mut(id)
             && cause == Eviction::Stale
         {
-            self.referee.judge_stale(link);
+            self.referee.judge_stale(at, link);
         }
         self.drop_socket(at, id);
     }
