@@ -111,6 +111,19 @@ prop_compose! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_world_can_be_run_again_to_the_byte(scenario in scenario()) {
+        let mut rehashed = scenario.clone();
+        rehashed.config.hash_key = [3, 5];
+        let (once, again) = (run(&scenario), run(&rehashed));
+        prop_assert_eq!(once.to_string(), again.to_string());
+        prop_assert_eq!(once, again);
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
@@ -589,6 +602,42 @@ fn a_scenario_that_cannot_be_played_is_refused() {
         ..Scenario::default()
     });
     assert_eq!((nobody.visits, nobody.average_connections), (0, 0));
+}
+
+#[test]
+fn what_takes_for_ever_is_survived() {
+    let ever = Duration::MAX;
+    let at = secs(60);
+    let pause = |mid_turn| Fault::Pause {
+        at,
+        lasts: ever,
+        wake: WakeOrder::Mixed,
+        mid_turn,
+    };
+    let step = |forward| Fault::ClockStep { at, forward, by: ever };
+    let outage = Fault::Outage {
+        at,
+        lasts: ever,
+        catch_up: ever,
+    };
+    for fault in [pause(false), pause(true), step(true), step(false), outage] {
+        let report = run(&Scenario {
+            faults: vec![fault],
+            ..cut_off(5)
+        });
+        assert_eq!(report.stale.innocent, 0, "{fault:?}\n{report}");
+    }
+    let slow = Network {
+        latency: ever,
+        jitter: ever,
+        cut_noticed_after: ever,
+        ..Network::default()
+    };
+    let report = run(&Scenario {
+        network: slow,
+        ..cut_off(5)
+    });
+    assert_eq!(report.visits, 5, "{report}");
 }
 
 #[test]

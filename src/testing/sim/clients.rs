@@ -117,7 +117,7 @@ impl Sim {
         if !self.is_held(id) {
             return;
         }
-        let excused_until = self.now + self.longest_round_trip();
+        let excused_until = self.now.saturating_add(self.longest_round_trip());
         if let Some(link) = self.links.get_mut(id) {
             link.stalled = false;
             link.stalled_until = excused_until;

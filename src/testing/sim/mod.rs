@@ -370,9 +370,10 @@ impl Sim {
                 self.server_clock.step(self.now, forward, by);
             }
             Fault::Outage { lasts, catch_up, .. } => {
-                self.outage_until = self.outage_until.max(self.now + duration_nanos(lasts));
+                self.outage_until = self.outage_until.max(self.now.saturating_add(duration_nanos(lasts)));
                 self.catch_up = self.catch_up.max(duration_nanos(catch_up));
-                let excused_until = self.outage_until + self.catch_up + self.longest_round_trip();
+                let answered = self.catch_up.saturating_add(self.longest_round_trip());
+                let excused_until = self.outage_until.saturating_add(answered);
                 self.referee.outage(excused_until);
             }
             Fault::Storm { silent, .. } => self.storm(silent),
@@ -381,6 +382,11 @@ impl Sim {
 }
 
 impl Times {
+    /// When a packet arrives that is sent now, unless another one is before it.
+    fn arrival(&self, now: Nanos, rng: &mut Rng) -> Nanos {
+        now.saturating_add(self.latency).saturating_add(rng.below(self.jitter))
+    }
+
     fn of(scenario: &Scenario) -> Self {
         let Network {
             latency,

@@ -13,7 +13,7 @@ impl Sim {
         if link.cut {
             return;
         }
-        link.last_up = (self.now + self.times.latency + link.rng.below(self.times.jitter)).max(link.last_up);
+        link.last_up = self.times.arrival(self.now, &mut link.rng).max(link.last_up);
         self.queue.push(link.last_up, Event::ToServer(id, up));
     }
 
@@ -30,7 +30,7 @@ impl Sim {
             return false;
         }
         if self.now < self.outage_until && link.held_up_until <= self.now {
-            link.held_up_until = self.outage_until + link.rng.below(self.catch_up);
+            link.held_up_until = self.outage_until.saturating_add(link.rng.below(self.catch_up));
             link.last_up = link.last_up.max(link.held_up_until);
         }
         if self.now < link.held_up_until {
@@ -86,7 +86,7 @@ impl Sim {
         }
         if self.now < self.outage_until {
             link.draining = true;
-            let at = self.outage_until + link.rng.below(self.catch_up);
+            let at = self.outage_until.saturating_add(link.rng.below(self.catch_up));
             self.queue.push(at, Event::Drain(id));
             return;
         }
@@ -117,14 +117,14 @@ impl Sim {
 
     /// How long it takes at most until the answer to what is sent now is here.
     pub(super) const fn longest_round_trip(&self) -> Nanos {
-        2 * (self.times.latency + self.times.jitter)
+        self.times.latency.saturating_add(self.times.jitter).saturating_mul(2)
     }
 
     fn carry_down(&mut self, id: LinkId, down: Down) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
-        link.last_down = (self.now + self.times.latency + link.rng.below(self.times.jitter)).max(link.last_down);
+        link.last_down = self.times.arrival(self.now, &mut link.rng).max(link.last_down);
         self.queue.push(link.last_down, Event::ToClient(id, down));
     }
 }
