@@ -336,6 +336,35 @@ fn an_answer_that_waits_in_the_kernel_when_its_ping_is_judged_is_no_miss() {
 }
 
 #[test]
+fn two_pauses_in_a_row_that_each_stay_within_the_tolerance_want_a_driver_that_reads_before_it_ticks() {
+    // Each is half a second longer than a ping's time-out, and a lonely client has no deadline before that: so neither
+    // shows. Between them are 20 ms, too short for the answer to the second ping to be read.
+    let evicted = |wake| {
+        let lasts = millis(10_500);
+        let pause = |at, mid_turn| Fault::Pause {
+            at: millis(at),
+            lasts,
+            wake,
+            mid_turn,
+        };
+        let report = run(&Scenario {
+            arrivals: secs(1),
+            talk_every: None,
+            faults: vec![pause(68_200, true), pause(78_760, false)],
+            ..faithful(1)
+        });
+        assert_eq!(report.pauses_noticed, 0, "{report}");
+        report.stale.innocent
+    };
+    assert_eq!(evicted(WakeOrder::InputsFirst), 0);
+    assert_eq!(
+        evicted(WakeOrder::TickFirst),
+        1,
+        "the one case in which a pause does evict somebody"
+    );
+}
+
+#[test]
 fn the_figure_for_false_evictions_can_be_other_than_zero() {
     // Settings that bear no pause: blind to it, ...
     let pause = |lasts| Fault::Pause {
