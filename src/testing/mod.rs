@@ -10,11 +10,14 @@
 //!   second open connection leaves, at the deadline". [`Seen`] knows what there is, from what went in and came out, and
 //!   makes an [`Input`](crate::Input) of a step. So a shorter sequence of steps still means something, and a failure
 //!   shrinks well.
-//! - [`check_invariants`] looks into a manager and finds whether everything holds that always does: see [`Invariant`](crate::Invariant).
+//! - [`check_invariants`] looks into a manager and finds whether everything holds that always does: see
+//!   [`Invariant`](crate::Invariant).
 //! - [`Model`] is a naive manager, obvious rather than fast, that says what each input has to bring about.
 //!   [`Reference`] and [`Subject`] are the model and the manager, as a state-machine test wants them; a [`Pair`] is both.
 //!   The first [`Difference`] comes with a log that can be [replayed](replay).
 //! - [`Meetings`] counts how often a run came to the places where two rules meet.
+//! - [`Sim`] is a whole simulated world around a manager: clients, their links, a driver, and what goes wrong. It shows
+//!   what your settings come to under load, faults and storms.
 //!
 //! An application needs the first two: its own rules are its own model, and that the manager keeps its rules is tested
 //! here. The others are for who changes the manager, or puts another in its place.
@@ -45,6 +48,7 @@ mod pair;
 mod pong;
 mod seen;
 mod settings;
+mod sim;
 mod step;
 pub mod strategy;
 mod told;
@@ -57,6 +61,10 @@ pub use model::Model;
 pub use pair::{Difference, Pair, Reference, Subject};
 pub use seen::Seen;
 pub use settings::Knobs;
+pub use sim::{
+    Departure, Fault, Network, Reconnect, Report, RoundTrips, Scenario, ScenarioError, Sim, StaleTruth, Stalls,
+    WakeOrder,
+};
 pub use step::{Act, But, Name, Said, Stamp, Step, Steps, Style, When, Where, Who};
 pub use told::Outcome;
 pub use view::View;

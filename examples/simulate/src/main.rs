@@ -1,0 +1,299 @@
+//! Simulated worlds around lobbykeeper's manager, and a report of what became of them.
+
+mod args;
+mod table;
+mod worlds;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use lobbykeeper::testing::{Fault, Report, Scenario, ScenarioError, Sim, WakeOrder};
+use lobbykeeper::{Config, UserOverflow};
+
+use self::args::Args;
+use self::table::Table;
+use self::worlds::{day, evening, full_house, millis, secs};
+
+/// When the one thing happens that a world is there for: all have come, and all have been pinged.
+const IN_FULL_SWING: Duration = secs(120);
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let mut verdict = Verdict::default();
+    let reported = [whole_day, pauses, clock_steps, storms, outage]
+        .into_iter()
+        .try_for_each(|part| part(args, &mut verdict));
+    if let Err(error) = reported {
+        eprintln!("lobby-simulate: {error}");
+        return ExitCode::from(2);
+    }
+    println!("{verdict}");
+    ExitCode::from(u8::from(!verdict.is_good()))
+}
+
+/// What must not happen, in all worlds together.
+#[derive(Default)]
+struct Verdict {
+    innocent: u64,
+    ghosts_over_bound: u64,
+    evicted_early: u64,
+    limits_overrun: u64,
+    false_round_trips: u64,
+    left_over: u64,
+}
+
+impl Verdict {
+    fn run(&mut self, scenario: Scenario) -> Result<Report, ScenarioError> {
+        let report = Sim::new(scenario)?.run();
+        self.innocent += report.stale.innocent;
+        self.ghosts_over_bound += report.ghosts_over_bound;
+        self.evicted_early += report.evicted_early;
+        self.limits_overrun += report.limits_overrun;
+        self.false_round_trips += report.false_round_trips;
+        self.left_over += report.left_over;
+        Ok(report)
+    }
+
+    const fn is_good(&self) -> bool {
+        let Self {
+            innocent,
+            ghosts_over_bound,
+            evicted_early,
+            limits_overrun,
+            false_round_trips,
+            left_over,
+        } = *self;
+        innocent + ghosts_over_bound + evicted_early + limits_overrun + false_round_trips + left_over == 0
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "In all worlds together: false evictions {}, ghosts over the bound {}, evicted too early {}, limits overrun {}, \
+             false round trips {}, left over {}.",
+            self.innocent,
+            self.ghosts_over_bound,
+            self.evicted_early,
+            self.limits_overrun,
+            self.false_round_trips,
+            self.left_over
+        )
+    }
+}
+
+fn whole_day(args: Args, verdict: &mut Verdict) -> Result<(), ScenarioError> {
+    println!(
+        "# {} hours, {} clients that come and go (seed {})\n",
+        args.hours, args.clients, args.seed
+    );
+    let start = Instant::now();
+    let report = verdict.run(day(args))?;
+    println!("{report}");
+    let taken = start.elapsed();
+    let rate = u128::from(report.events + report.ticks) * 1_000 / taken.as_millis().max(1);
+    eprintln!("(that took {taken:.1?}: {rate} events and ticks a second)");
+    Ok(())
+}
+
+fn pauses(args: Args, verdict: &mut Verdict) -> Result<(), ScenarioError> {
+    println!("# The server pauses, under load\n");
+    let mut table = Table::new(&[
+        "pause",
+        "on waking",
+        "strikes in a turn",
+        "noticed",
+        "evicted as stale",
+        "ghosts among them",
+        "false evictions",
+        "oldest ghost",
+        "over the bound",
+    ]);
+    for lasts in [millis(500), millis(1_100), secs(30), secs(600), secs(3_600)] {
+        let orders = [
+            ("inputs first", WakeOrder::InputsFirst, false),
+            ("tick first", WakeOrder::TickFirst, true),
+            ("mixed", WakeOrder::Mixed, false),
+        ];
+        for (name, wake, mid_turn) in orders {
+            let report = verdict.run(Scenario {
+                duration: secs(300) + lasts,
+                faults: vec![Fault::Pause {
+                    at: IN_FULL_SWING,
+                    lasts,
+                    wake,
+                    mid_turn,
+                }],
+                ..evening(args)
+            })?;
+            table.row(vec![
+                format!("{lasts:?}"),
+                name.into(),
+                if mid_turn { "yes" } else { "no" }.into(),
+                report.pauses_noticed.to_string(),
+                report.evictions.stale.to_string(),
+                report.stale.ghosts.to_string(),
+                report.stale.innocent.to_string(),
+                seconds(report.oldest_ghost),
+                report.ghosts_over_bound.to_string(),
+            ]);
+        }
+    }
+    println!("{table}");
+    Ok(())
+}
+
+fn clock_steps(args: Args, verdict: &mut Verdict) -> Result<(), ScenarioError> {
+    println!("# The server's clock is set\n");
+    let mut table = Table::new(&[
+        "step",
+        "taken for a pause",
+        "evicted as stale",
+        "ghosts among them",
+        "false evictions",
+        "oldest ghost",
+        "over the bound",
+    ]);
+    for forward in [true, false] {
+        for by in [millis(900), secs(5), secs(60), secs(3_600)] {
+            let report = verdict.run(Scenario {
+                duration: secs(300),
+                faults: vec![Fault::ClockStep {
+                    at: IN_FULL_SWING,
+                    forward,
+                    by,
+                }],
+                ..evening(args)
+            })?;
+            table.row(vec![
+                format!("{}{by:?}", if forward { '+' } else { '-' }),
+                report.pauses_noticed.to_string(),
+                report.evictions.stale.to_string(),
+                report.stale.ghosts.to_string(),
+                report.stale.innocent.to_string(),
+                seconds(report.oldest_ghost),
+                report.ghosts_over_bound.to_string(),
+            ]);
+        }
+    }
+    println!("{table}");
+    Ok(())
+}
+
+fn storms(args: Args, verdict: &mut Verdict) -> Result<(), ScenarioError> {
+    println!("# A full house loses all its links and comes back at once, again and again\n");
+    let mut table = Table::new(&[
+        "the server",
+        "a user's second connection",
+        "refused: full",
+        "refused: user limit",
+        "replaced",
+        "stale ghosts",
+        "all are back after",
+        "limits overrun",
+    ]);
+    for silent in [false, true] {
+        for user_overflow in [UserOverflow::Reject, UserOverflow::ReplaceOldest] {
+            let house = full_house(args);
+            let scenario = Scenario {
+                config: Config {
+                    user_overflow,
+                    ..house.config.clone()
+                },
+                faults: vec![Fault::Storm {
+                    at: IN_FULL_SWING,
+                    silent,
+                }],
+                ..house
+            };
+            let back = time_until_all_are_back(scenario.clone())?;
+            let report = verdict.run(scenario)?;
+            table.row(vec![
+                if silent { "sees nothing" } else { "sees the closes" }.into(),
+                if user_overflow == UserOverflow::Reject {
+                    "is refused"
+                } else {
+                    "replaces the first"
+                }
+                .into(),
+                report.refusals.server_full.to_string(),
+                report.refusals.user_limit.to_string(),
+                report.evictions.replaced.to_string(),
+                report.stale.ghosts.to_string(),
+                back.map_or("never".into(), seconds),
+                report.limits_overrun.to_string(),
+            ]);
+        }
+    }
+    println!("{table}");
+    Ok(())
+}
+
+/// From the storm until each client has been admitted once more.
+fn time_until_all_are_back(scenario: Scenario) -> Result<Option<Duration>, ScenarioError> {
+    let (clients, end) = (u64::from(scenario.clients), scenario.duration);
+    let mut sim = Sim::new(scenario)?;
+    sim.run_until(IN_FULL_SWING);
+    let before = sim.manager().stats().admissions;
+    while sim.now() < end && sim.step() {
+        if sim.manager().stats().admissions == before + clients {
+            return Ok(Some(sim.now().saturating_sub(IN_FULL_SWING)));
+        }
+    }
+    Ok(None)
+}
+
+fn outage(args: Args, verdict: &mut Verdict) -> Result<(), ScenarioError> {
+    println!("# The server's uplink is dead for 25 s\n");
+    let mut table = Table::new(&[
+        "stale-wave breaker",
+        "evicted as stale",
+        "ghosts among them",
+        "alive, but cut off",
+        "admitted in the 10 s after",
+        "oldest ghost",
+        "over the bound",
+    ]);
+    for stale_wave_floor in [Config::default().stale_wave_floor, None] {
+        let scenario = Scenario {
+            config: Config {
+                stale_wave_floor,
+                ..Config::default()
+            },
+            duration: secs(300),
+            faults: vec![Fault::Outage {
+                at: IN_FULL_SWING,
+                lasts: secs(25),
+                catch_up: secs(3),
+            }],
+            ..evening(args)
+        };
+        let storm = admissions_within_ten_seconds(scenario.clone(), IN_FULL_SWING + secs(25))?;
+        let report = verdict.run(scenario)?;
+        table.row(vec![
+            if stale_wave_floor.is_some() { "on" } else { "off" }.into(),
+            report.evictions.stale.to_string(),
+            report.stale.ghosts.to_string(),
+            report.stale.cut_off.to_string(),
+            storm.to_string(),
+            seconds(report.oldest_ghost),
+            report.ghosts_over_bound.to_string(),
+        ]);
+    }
+    println!("{table}");
+    Ok(())
+}
+
+fn admissions_within_ten_seconds(scenario: Scenario, from: Duration) -> Result<u64, ScenarioError> {
+    let mut sim = Sim::new(scenario)?;
+    sim.run_until(from);
+    let before = sim.report().admissions;
+    sim.run_until(from + secs(10));
+    Ok(sim.report().admissions - before)
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{}.{:03} s", duration.as_secs(), duration.subsec_millis())
+}

@@ -1,0 +1,54 @@
+//! The program as it is run.
+
+use std::process::{Command, Output};
+
+fn simulate(flags: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lobby-simulate"))
+        .args(["--quick", "--clients", "2000", "--hours", "1"])
+        .args(flags)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_same_seed_prints_the_same_bytes_and_another_seed_others() {
+    let (once, again, other) = (simulate(&[]), simulate(&[]), simulate(&["--seed", "2"]));
+    let text = String::from_utf8(once.stdout.clone()).unwrap();
+    assert!(once.status.success(), "{text}");
+    assert_eq!(once.stdout, again.stdout);
+    assert_ne!(once.stdout, other.stdout);
+    for heading in [
+        "# 1 hours, 2000 clients",
+        "# The server pauses",
+        "# The server's clock is set",
+        "# A full house",
+        "# The server's uplink is dead for 25 s",
+    ] {
+        assert!(text.contains(heading), "{heading}: {text}");
+    }
+    let last = text.trim_end().lines().last().unwrap();
+    assert_eq!(
+        last,
+        "In all worlds together: false evictions 0, ghosts over the bound 0, evicted too early 0, limits overrun 0, \
+         false round trips 0, left over 0."
+    );
+}
+
+#[test]
+fn the_breaker_saves_most_of_those_who_are_cut_off() {
+    let text = String::from_utf8(simulate(&[]).stdout).unwrap();
+    let alive_but_cut_off = |breaker: &str| -> u64 {
+        let row = text.lines().skip_while(|line| !line.starts_with("stale-wave breaker"));
+        let mut row = row.filter(|line| line.starts_with(breaker));
+        row.next().unwrap().split_whitespace().nth(3).unwrap().parse().unwrap()
+    };
+    let (on, off) = (alive_but_cut_off("on "), alive_but_cut_off("off "));
+    assert!(on * 10 < off, "{on} and {off}: {text}");
+}
+
+#[test]
+fn a_wrong_flag_is_said_to_be_wrong() {
+    let output = simulate(&["--seed", "many"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--seed"));
+}

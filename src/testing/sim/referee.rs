@@ -1,0 +1,278 @@
+//! Whether the manager keeps its word, judged by what the world knows and not by what the manager says.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::links::{Link, Phase};
+use super::queue::Nanos;
+use super::report::StaleTruth;
+use super::scenario::Scenario;
+use crate::config::Config;
+use crate::time::duration_nanos;
+
+/// The instant of a judgement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Instant {
+    pub(super) now: Nanos,
+    /// The server's active time.
+    pub(super) active: Nanos,
+    /// Its clock, which never runs back.
+    pub(super) clock: Nanos,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Referee {
+    limits: Limits,
+    /// The last instant that `average` and `peak` cover.
+    counted_until: Nanos,
+    /// Connections times nanoseconds.
+    area: u128,
+    pub(super) peak: u64,
+    pub(super) overruns: u64,
+
+    ghost_bound: Option<Nanos>,
+    /// The least silence that may be called stale.
+    patience: Nanos,
+    timeout: Nanos,
+    stale_wave_floor: Option<u32>,
+    /// Pauses of the server and steps forward of its clock; each may void a ping.
+    disruptions: u32,
+    /// Open connections whose links are cut or whose clients do not read, and that have not been heard since.
+    mute: u32,
+    /// When there was last reason to suspect the server's own network.
+    suspect_at: Option<Nanos>,
+    /// Until when an outage excuses silence.
+    pub(super) outage_until: Nanos,
+    pub(super) oldest_ghost: Nanos,
+    pub(super) oldest_undisturbed_ghost: Nanos,
+    pub(super) ghosts_over_bound: u64,
+    pub(super) evicted_early: u64,
+    pub(super) stale: StaleTruth,
+}
+
+/// Who is where.
+#[derive(Clone, Debug)]
+struct Limits {
+    per_server: u64,
+    per_lobby: u32,
+    per_user: u32,
+    devices_per_user: u32,
+    open: u32,
+    /// What counts for the server.
+    seats: u64,
+    lobbies: Vec<u32>,
+    users: Vec<u32>,
+}
+
+impl Referee {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let Config {
+            max_connections,
+            max_connections_per_lobby,
+            max_connections_per_user,
+            ping_interval,
+            ping_timeout,
+            max_missed,
+            stale_wave_floor,
+            ..
+        } = scenario.config;
+        let timeout = duration_nanos(ping_timeout);
+        let patience = timeout.saturating_mul(u64::from(max_missed));
+        let users = scenario.clients.div_ceil(scenario.devices_per_user);
+        Self {
+            limits: Limits {
+                per_server: max_connections.map_or(u64::MAX, u64::from),
+                per_lobby: max_connections_per_lobby.unwrap_or(u32::MAX),
+                per_user: max_connections_per_user.unwrap_or(u32::MAX),
+                devices_per_user: scenario.devices_per_user,
+                open: 0,
+                seats: 0,
+                lobbies: vec![0; scenario.lobbies as usize],
+                users: vec![0; users as usize],
+            },
+            counted_until: 0,
+            area: 0,
+            peak: 0,
+            overruns: 0,
+            ghost_bound: ping_interval.map(|interval| duration_nanos(interval).saturating_add(patience)),
+            patience,
+            timeout,
+            stale_wave_floor,
+            disruptions: 0,
+            mute: 0,
+            suspect_at: None,
+            outage_until: 0,
+            oldest_ghost: 0,
+            oldest_undisturbed_ghost: 0,
+            ghosts_over_bound: 0,
+            evicted_early: 0,
+            stale: StaleTruth::default(),
+        }
+    }
+
+    /// The manager was told that something came.
+    pub(super) fn heard(&mut self, at: Instant, link: &mut Link) {
+        link.heard = at.now;
+        link.heard_active = at.active;
+        link.heard_clock = at.clock;
+        link.heard_disruptions = self.disruptions;
+        if !link.cut && !link.stalled {
+            self.count_mute(at.now, link, false);
+        }
+    }
+
+    /// The manager admitted it.
+    pub(super) fn admitted(&mut self, at: Instant, link: &mut Link) {
+        self.count_until(at.now);
+        self.suspect(at.now);
+        link.phase = Phase::Open;
+        self.heard(at, link);
+        self.count_mute(at.now, link, link.cut);
+        let limits = &mut self.limits;
+        limits.open += 1;
+        limits.seats += 1;
+        limits.lobbies[link.lobby as usize] += 1;
+        limits.users[(link.client / limits.devices_per_user) as usize] += 1;
+    }
+
+    /// The limits, once what an admission caused has been carried out.
+    pub(super) fn check_limits(&mut self, link: &Link) {
+        let limits = &self.limits;
+        let overrun = limits.seats > limits.per_server
+            || limits.lobbies[link.lobby as usize] > limits.per_lobby
+            || limits.users[(link.client / limits.devices_per_user) as usize] > limits.per_user;
+        self.overruns += u64::from(overrun);
+        self.peak = self.peak.max(limits.seats);
+    }
+
+    /// A link is cut, or its client does not read: from now on silence can be expected.
+    pub(super) fn muted(&mut self, now: Nanos, link: &mut Link) {
+        if link.phase == Phase::Open {
+            self.count_mute(now, link, true);
+        }
+    }
+
+    /// The manager told it to close.
+    pub(super) fn closing(&mut self, at: Instant, link: &mut Link, replaced: bool) {
+        if link.phase == Phase::Open {
+            self.withdraw(at, link);
+            self.limits.seats -= u64::from(replaced);
+            link.phase = Phase::Closing { replaced };
+        }
+    }
+
+    /// The manager was told, or told us, that it is over.
+    pub(super) fn ended(&mut self, at: Instant, link: &mut Link) {
+        self.count_until(at.now);
+        match link.phase {
+            Phase::Outside => return,
+            Phase::Open => {
+                self.withdraw(at, link);
+                self.limits.seats -= 1;
+            }
+            Phase::Closing { replaced } => self.limits.seats -= u64::from(!replaced),
+        }
+        link.phase = Phase::Outside;
+    }
+
+    /// Was it right to call it stale?
+    pub(super) fn judge_stale(&mut self, at: Instant, link: &Link) {
+        self.evicted_early += u64::from(at.clock - link.heard_clock < self.patience);
+        let stale = &mut self.stale;
+        *(if link.cut {
+            &mut stale.ghosts
+        } else if !link.client_end {
+            &mut stale.leaving
+        } else if link.stalled_until >= link.heard {
+            &mut stale.not_reading
+        } else if self.outage_until >= link.heard {
+            &mut stale.cut_off
+        } else {
+            &mut stale.innocent
+        }) += 1;
+    }
+
+    /// Pings under way are void.
+    pub(super) fn disrupted(&mut self, now: Nanos) {
+        self.disruptions += 1;
+        self.suspect_at = Some(now);
+    }
+
+    /// Nothing gets through until then.
+    pub(super) fn outage(&mut self, excused_until: Nanos) {
+        self.outage_until = self.outage_until.max(excused_until);
+        self.suspect_at = self.suspect_at.max(Some(excused_until));
+    }
+
+    /// One whom nobody will hear again is still open.
+    pub(super) fn still_open(&mut self, at: Instant, link: &Link) {
+        if link.cut && link.phase == Phase::Open {
+            self.judge_age(at, link);
+        }
+    }
+
+    /// Connections on average until `end`.
+    pub(super) fn average(&self, end: Nanos) -> u64 {
+        let average = self.area.checked_div(u128::from(end)).unwrap_or(0);
+        u64::try_from(average).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn count_until(&mut self, now: Nanos) {
+        self.area += u128::from(self.limits.seats) * u128::from(now.saturating_sub(self.counted_until));
+        self.counted_until = self.counted_until.max(now);
+    }
+
+    pub(super) fn bound(&self) -> Option<Duration> {
+        self.ghost_bound.map(Duration::from_nanos)
+    }
+
+    /// It is no longer open.
+    fn withdraw(&mut self, at: Instant, link: &mut Link) {
+        self.still_open(at, link);
+        self.count_mute(at.now, link, false);
+        let limits = &mut self.limits;
+        limits.open -= 1;
+        limits.lobbies[link.lobby as usize] -= 1;
+        limits.users[(link.client / limits.devices_per_user) as usize] -= 1;
+        self.suspect(at.now);
+    }
+
+    fn judge_age(&mut self, at: Instant, link: &Link) {
+        let Some(bound) = self.ghost_bound else {
+            return;
+        };
+        self.suspect(at.now);
+        let age = at.active.saturating_sub(link.heard_active);
+        let suspected = self.stale_wave_floor.is_some() && self.suspect_at.is_some_and(|suspect| suspect >= link.heard);
+        let more = u64::from(self.disruptions - link.heard_disruptions) + u64::from(suspected);
+        self.oldest_ghost = self.oldest_ghost.max(age);
+        if more == 0 {
+            self.oldest_undisturbed_ghost = self.oldest_undisturbed_ghost.max(age);
+        }
+        if age > bound.saturating_add(self.timeout.saturating_mul(more)) {
+            self.ghosts_over_bound += 1;
+        }
+    }
+
+    fn count_mute(&mut self, now: Nanos, link: &mut Link, mute: bool) {
+        if link.mute != mute {
+            self.suspect(now);
+            link.mute = mute;
+            if mute {
+                self.mute += 1;
+            } else {
+                self.mute -= 1;
+            }
+            self.suspect(now);
+        }
+    }
+
+    /// Looks for a wave of silence, whenever what makes one has changed or is about to.
+    fn suspect(&mut self, now: Nanos) {
+        let wave = |floor| self.mute > floor && u64::from(self.mute) * 4 > u64::from(self.limits.open);
+        if self.stale_wave_floor.is_some_and(wave) {
+            self.suspect_at = self.suspect_at.max(Some(now));
+        }
+    }
+}
