@@ -52,7 +52,8 @@ impl<T> ConnMap<T> {
     }
 
     /// Puts a value in and returns the one that lay there: this connection's, or one that an earlier connection with
-    /// the same index left behind.
+    /// the same index left behind. A driver that handles many events before it reads the outbox drops such a socket as
+    /// it would for `Evict`, since the `Evict` that still waits there will not find it any more.
     pub fn insert(&mut self, conn: ConnId, value: T) -> Option<T> {
         let index = conn.index() as usize;
         if index >= self.slots.len() {

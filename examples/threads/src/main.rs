@@ -128,7 +128,8 @@ fn run(mut manager: Manager, inbox: &mpsc::Receiver<Event>) -> io::Result<()> {
                 Event::Connected(mut socket, path, answer) => {
                     let (lobby, user) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
                     match manager.connected(now, Handshake::new(lobby, user), &mut out) {
-                        Ok(conn) => drop((sockets.insert(conn, socket), answer.send(conn))),
+                        // Whose index this was may be evicted by an output that has not been read.
+                        Ok(conn) => drop((cut(sockets.insert(conn, socket)), answer.send(conn))),
                         Err(refusal) => drop(socket.send(close(refusal.code(), refusal.close_frame().reason()))),
                     }
                 }
