@@ -26,6 +26,7 @@ mod recorder;
 mod refusal;
 mod replay;
 mod roster;
+mod shrink;
 mod slots;
 mod stats;
 #[cfg(feature = "testing")]
@@ -45,5 +46,6 @@ pub use payload::{Frame, Payload, PingData, Text};
 pub use recorder::Recorder;
 pub use refusal::{Answer, Answers, CloseFrame, CloseFrameError, Refusal, RefusalRule, Retry};
 pub use replay::{Entry, Fault, Replay, ReplayError};
+pub use shrink::{Excerpt, Script};
 pub use stats::{Evictions, Percent, Refusals, Stats};
 pub use time::Time;
