@@ -55,7 +55,7 @@ impl Replay {
         if line.is_empty() {
             return Err(Fault::Empty);
         }
-        let (header, recorded) = unwrap(line, HEADER).map_err(|fault| match fault {
+        let (header, digest) = unwrap(line, HEADER).map_err(|fault| match fault {
             Fault::Truncated if !HEADER.starts_with(line) && !line.starts_with(HEADER) => Fault::NotALog,
             Fault::Form if !line.starts_with(HEADER) => Fault::NotALog,
             other => other,
@@ -71,7 +71,7 @@ impl Replay {
         config.hash_key = hash_key;
         let manager = Manager::new(config).map_err(Fault::Config)?;
         let recorder = Recorder::after_header(manager, header);
-        agree(recorded, recorder.digest())?;
+        agree(digest, recorder.digest())?;
         Ok(Self { recorder, line: 1 })
     }
 
@@ -92,10 +92,10 @@ impl Replay {
     }
 
     fn play<'a>(&mut self, line: &'a [u8], out: &mut Outbox) -> Result<Entry<'a>, Fault> {
-        let (json, recorded) = unwrap(line, INPUT)?;
+        let (json, digest) = unwrap(line, INPUT)?;
         let input: Input<'a> = read_json(json, INPUT)?;
         let reply = self.recorder.play(input.clone(), json, out);
-        agree(recorded, self.recorder.digest())?;
+        agree(digest, self.recorder.digest())?;
         Ok(Entry { input, reply })
     }
 

@@ -44,8 +44,7 @@ pub(crate) fn by_the_book(log: &str) -> String {
     let hash = |text: &str| {
         let mut hasher = SipHasher24::new();
         hasher.write(text.as_bytes());
-        let bytes = hasher.finish128().as_bytes();
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        format!("{:032x}", u128::from_be_bytes(hasher.finish128().as_bytes()))
     };
     let json_of = |line: &str, start: &str| {
         let (json, _) = line.rsplit_once(",\"digest\"").unwrap();
