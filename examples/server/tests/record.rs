@@ -4,6 +4,7 @@ mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use common::{Server, guard, settings};
 use lobby_replay::{Subject, timeline, verify};
@@ -61,6 +62,20 @@ async fn a_recorded_chat_is_verified_and_told() {
         den.contains(r#"c0v1 of "ann" sends "{\"text\":\"hello\",\"type\":\"chat\"}""#),
         "{den}"
     );
+}
+
+#[tokio::test]
+async fn what_happened_is_in_the_file_while_the_server_still_runs() {
+    let path = new_file("running.log");
+    let server = Server::start(recording_to(&path)).await;
+    let mut ann = server.enter("den", "ann").await;
+    ann.chat("is anybody there?").await;
+    guard(async {
+        while !fs::read_to_string(&path).unwrap().contains("is anybody there?") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
