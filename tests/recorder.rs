@@ -4,7 +4,8 @@
 mod recorded;
 
 use lobbykeeper::{
-    Call, Config, ConfigError, Digest, Entry, Event, Fault, Handshake, Input, Manager, Outbox, Recorder, Replay, Time,
+    Call, Config, ConfigError, Digest, Entry, Event, Fault, Frame, Handshake, Input, Manager, Outbox, Recorder, Replay,
+    Time,
 };
 use proptest::prelude::*;
 use recorded::{config, inputs, outputs, record};
@@ -49,7 +50,7 @@ fn fault(from: &str, to: &str) -> (u64, Fault) {
 }
 
 proptest! {
-    #![proptest_config(recorded::cases(60))]
+    #![proptest_config(recorded::cases(100))]
 
     #[test]
     fn a_recorder_does_what_a_manager_does(config in config(), inputs in inputs()) {
@@ -105,7 +106,8 @@ proptest! {
         config in config(),
         inputs in inputs(),
         at in any::<prop::sample::Index>(),
-        to in any::<u8>(),
+        // Letters and digits mostly, so that what comes of it is JSON still.
+        to in prop_oneof![1 => any::<u8>(), 4 => prop::sample::select(b"0123456789abcdefghijklmnopqrstuvwxyz ".to_vec())],
     ) {
         let (_, mut log) = record(config, &inputs);
         let at = at.index(log.len());
@@ -248,6 +250,21 @@ fn damage_is_named_with_its_column() {
     assert_eq!(message, "expected `,` or `}`");
     let (line, error) = fault("\"max_missed\":2", "\"max_missed\":0");
     assert_eq!((line, error), (1, Fault::Config(ConfigError::Zero("max_missed"))));
+}
+
+#[test]
+fn a_changed_text_is_noticed_though_nothing_comes_of_it() {
+    let say = |text| Input {
+        at: Time::from_secs(2),
+        call: Call::Event(Event::Message {
+            conn: "c0v1".parse().unwrap(),
+            frame: Frame::text(text),
+        }),
+    };
+    let (_, log) = record(Config::default(), &[connect("ann"), say("I did it")]);
+    let log = String::from_utf8(log).unwrap().replace("I did it", "he did it");
+    let (line, error) = play(log.as_bytes(), [0, 0], |_, _| ()).unwrap_err();
+    assert!(matches!((line, &error), (3, Fault::Digest { .. })), "{line}: {error}");
 }
 
 #[test]

@@ -154,6 +154,18 @@ fn a_run_that_breaks_hands_out_no_further_input() {
     assert_eq!(calls, 1);
 }
 
+#[test]
+fn what_can_go_only_after_something_else_has_gone_goes_as_well() {
+    let users = ["needs a", "a", "wanted"];
+    let script = script(&Config::default(), &users.map(|user| connect(0, "den", user)));
+    let smallest = script.shrink(|excerpt| {
+        let (inputs, _) = run(&Config::default(), excerpt);
+        let has = |user: &str| inputs.iter().any(|input| input.contains(&format!("\"{user}\"")));
+        has("wanted") && (!has("needs a") || has("a"))
+    });
+    assert_eq!(smallest.unwrap().len(), 1);
+}
+
 /// An input whose reply never came is kept like any other: the run may have died of it.
 #[test]
 fn an_input_without_a_reply_is_handed_out_as_well() {

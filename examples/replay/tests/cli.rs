@@ -181,6 +181,11 @@ fn the_time_line_of_a_connection_has_no_other() {
         said.out
     );
     assert!(!said.out.contains("c1v1"), "{}", said.out);
+    assert!(
+        !said.out.contains("who is not there"),
+        "she is, to the end: {}",
+        said.out
+    );
 }
 
 #[test]
@@ -271,6 +276,7 @@ fn one_who_has_not_ended_is_said_to_be_there() {
     let said = replay(&[&"explain", &file("open", log()), &"c0v1"]);
     assert_eq!(said.code, Some(0));
     assert!(said.out.contains("still open where the log ends\n"), "{}", said.out);
+    assert!(!said.out.contains("pinged since"), "she has answered: {}", said.out);
 }
 
 #[test]
