@@ -6,8 +6,8 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use lobbykeeper::{
-    Cause, CloseFrame, Config, ConnId, Except, Frame, Handshake, Inbound, LobbyId, Manager, Outbox, Output, Payload,
-    PingFormat, Time,
+    Call, Cause, CloseFrame, Config, ConnId, Event, Except, Frame, Handshake, Inbound, Input, LobbyId, Manager, Outbox,
+    Output, Payload, PingFormat, Recorder, Request, Time,
 };
 
 /// Counts what the current thread allocates, so that tests may run side by side.
@@ -190,6 +190,43 @@ fn a_tick_that_pings_allocates_twice_at_most_while_frames_are_still_on_their_way
     assert_eq!(most_per_tick(PingFormat::Json, 5), 2);
     // Shorter frames share a buffer, so that most ticks need no new one.
     assert!(most_per_tick(PingFormat::WebSocket, 5) <= 2);
+}
+
+#[test]
+fn recording_allocates_nothing_once_warm() {
+    let (mut log, mut out) = (Vec::new(), Outbox::new());
+    let mut recorder = Recorder::new(Config::default(), &mut log).unwrap();
+    for user in ["ann", "bob"] {
+        let event = Event::Connected(Handshake::new("den", user));
+        let at = Time::ZERO;
+        recorder.apply(
+            Input {
+                at,
+                call: Call::Event(event),
+            },
+            &mut out,
+            &mut log,
+        );
+    }
+    let (conn, lobby) = ("c0v1".parse().unwrap(), recorder.lobby_id("den").unwrap());
+    let payload = Payload::text("hello");
+    let mut round = || {
+        log.clear();
+        out.clear();
+        let (lobby, payload, except) = (lobby.into(), payload.clone(), Except::UserOf(conn));
+        for call in [
+            Call::Event(Event::Message {
+                conn,
+                frame: Frame::text("hello"),
+            }),
+            Call::Request(Request::Broadcast { lobby, payload, except }),
+            Call::Event(Event::Tick),
+        ] {
+            recorder.apply(Input { at: Time::ZERO, call }, &mut out, &mut log);
+        }
+    };
+    round();
+    assert_eq!(allocations(|| (0..10).for_each(|_| round())), 0);
 }
 
 #[test]
