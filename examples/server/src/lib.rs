@@ -1,6 +1,6 @@
 //! A lobby server: [`lobbykeeper`]'s state machine behind axum and tokio, with a chat page.
 //!
-//! The way of a message: `socket` reads it and hands it to `hub`, which owns the one [`Manager`]; what the message
+//! The way of a message: `socket` reads it and hands it to `hub`, which owns the one manager; what the message
 //! means is for `chat`, which asks the manager for a broadcast, say; `hub` puts that into the queues of the recipients'
 //! sockets. See the README beside this package.
 
