@@ -6,8 +6,8 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use lobbykeeper::{
-    Call, Cause, CloseFrame, Config, ConnId, Event, Except, Frame, Handshake, Inbound, Input, LobbyId, Manager, Outbox,
-    Output, Payload, PingFormat, Recorder, Request, Time,
+    Cause, CloseFrame, Config, ConnId, Except, Frame, Handshake, Inbound, LobbyId, Manager, Outbox, Output, Payload,
+    PingFormat, Time,
 };
 
 /// Counts what the current thread allocates, so that tests may run side by side.
@@ -194,6 +194,8 @@ fn a_tick_that_pings_allocates_twice_at_most_while_frames_are_still_on_their_way
 
 #[test]
 fn recording_allocates_nothing_once_warm() {
+    use lobbykeeper::{Call, Event, Input, Recorder, Request};
+
     let (mut log, mut out) = (Vec::new(), Outbox::new());
     let mut recorder = Recorder::new(Config::default(), &mut log).unwrap();
     for user in ["ann", "bob"] {
