@@ -13,7 +13,7 @@ use tracing::error;
 /// How many bytes may wait to be written. With more the disk is too slow, and the recording ends.
 const MAX_WAITING: usize = 64 << 20;
 
-/// Dropping it waits until everything is written.
+/// Dropping it waits until everything is written, unless it has ended.
 #[derive(Debug)]
 pub(crate) struct Tape {
     /// `None` once there is nothing more to come.
@@ -52,13 +52,16 @@ impl Tape {
     ///
     /// # Errors
     /// If writing has failed, or if too much waits to be written.
-    pub(crate) fn write(&self, chunk: Vec<u8>) -> Result<(), Ended> {
+    pub(crate) fn write(&mut self, chunk: Vec<u8>) -> Result<(), Ended> {
         let length = chunk.len();
         if length == 0 {
             return Ok(());
         }
         if self.waiting.fetch_add(length, Ordering::Relaxed) + length > MAX_WAITING {
             error!(MAX_WAITING, "the disk is too slow: recording ends");
+            self.chunks = None;
+            // What waits is written when the disk gets round to it, and nobody waits for that.
+            self.writer = None;
             return Err(Ended);
         }
         let chunks = self.chunks.as_ref().ok_or(Ended)?;
@@ -89,6 +92,7 @@ impl Drop for Tape {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::time::Duration;
 
     use lobbykeeper::{Config, Event, Outbox, Replay, Time};
 
@@ -130,7 +134,7 @@ mod tests {
     #[test]
     fn everything_is_written_when_the_tape_is_dropped() {
         let disk = Disk::new(1 << 20);
-        let tape = Tape::start(disk.clone()).expect("a thread");
+        let mut tape = Tape::start(disk.clone()).expect("a thread");
         for byte in 0..100 {
             tape.write(vec![byte; 100]).expect("there is room");
         }
@@ -162,11 +166,34 @@ mod tests {
         assert!(played > 0, "{}", String::from_utf8_lossy(&content));
     }
 
+    /// A disk that takes nothing until it is told to.
+    struct Stuck(Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // An error says that the test is over.
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     #[test]
-    fn a_disk_that_is_too_slow_ends_the_recording() {
-        let tape = Tape::start(Disk::new(0)).expect("a thread");
-        tape.waiting.store(MAX_WAITING, Ordering::Relaxed);
+    fn a_disk_that_is_too_slow_ends_the_recording_and_is_not_waited_for() {
+        let (_stuck, disk) = mpsc::channel();
+        let mut tape = Tape::start(Stuck(disk)).expect("a thread");
+        tape.write(vec![0; MAX_WAITING]).expect("so much may wait");
         assert_eq!(tape.write(vec![0]), Err(Ended));
+        assert_eq!(tape.write(vec![0]), Err(Ended));
+        let (done, dropped) = mpsc::channel();
+        thread::spawn(move || {
+            drop(tape);
+            done.send(())
+        });
+        dropped.recv_timeout(Duration::from_secs(60)).expect("this hangs");
     }
 
     #[test]
