@@ -40,6 +40,50 @@ impl Key {
     }
 }
 
+/// The text form of an id, written without the detour through `fmt`: a recorded broadcast has one for each recipient.
+struct IdText {
+    /// A letter, two numbers of ten digits at most, and `v` between them; it ends where the buffer ends.
+    bytes: [u8; 22],
+    start: usize,
+}
+
+impl IdText {
+    fn new(letter: u8, key: Key) -> Self {
+        let mut text = Self {
+            bytes: [0; 22],
+            start: 22,
+        };
+        text.prepend_number(key.generation.get());
+        text.prepend(b'v');
+        text.prepend_number(key.index);
+        text.prepend(letter);
+        text
+    }
+
+    fn prepend(&mut self, byte: u8) {
+        self.start = self.start.saturating_sub(1);
+        if let Some(place) = self.bytes.get_mut(self.start) {
+            *place = byte;
+        }
+    }
+
+    fn prepend_number(&mut self, mut number: u32) {
+        loop {
+            let [digit, ..] = (number % 10).to_le_bytes();
+            self.prepend(b'0' + digit);
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        let text = self.bytes.get(self.start..).unwrap_or_default();
+        core::str::from_utf8(text).unwrap_or_default()
+    }
+}
+
 /// A text is not an id: see [`ConnId`] and [`LobbyId`] for their forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseIdError;
@@ -110,7 +154,7 @@ macro_rules! id {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(IdText::new($letter.as_bytes()[0], self.0).as_str())
             }
         }
 

@@ -452,6 +452,11 @@ impl<'a> Iterator for Outputs<'a> {
         self.records.next().map(|record| self.outbox.output(record))
     }
 
+    /// O(1).
+    fn nth(&mut self, index: usize) -> Option<Output<'a>> {
+        self.records.nth(index).map(|record| self.outbox.output(record))
+    }
+
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.records.size_hint()
     }

@@ -204,6 +204,45 @@ fn a_tick_that_pings_allocates_twice_at_most_while_frames_are_still_on_their_way
 }
 
 #[test]
+fn recording_allocates_nothing_once_warm() {
+    use lobbykeeper::{Call, Event, Input, Recorder, Request};
+
+    let (mut log, mut out) = (Vec::new(), Outbox::new());
+    let mut recorder = Recorder::new(Config::default(), &mut log).unwrap();
+    for user in ["ann", "bob"] {
+        let event = Event::Connected(Handshake::new("den", user));
+        let at = Time::ZERO;
+        recorder.apply(
+            Input {
+                at,
+                call: Call::Event(event),
+            },
+            &mut out,
+            &mut log,
+        );
+    }
+    let (conn, lobby) = ("c0v1".parse().unwrap(), recorder.lobby_id("den").unwrap());
+    let payload = Payload::text("hello");
+    let mut round = || {
+        log.clear();
+        out.clear();
+        let (lobby, payload, except) = (lobby.into(), payload.clone(), Except::UserOf(conn));
+        for call in [
+            Call::Event(Event::Message {
+                conn,
+                frame: Frame::text("hello"),
+            }),
+            Call::Request(Request::Broadcast { lobby, payload, except }),
+            Call::Event(Event::Tick),
+        ] {
+            recorder.apply(Input { at: Time::ZERO, call }, &mut out, &mut log);
+        }
+    };
+    round();
+    assert_eq!(allocations(|| (0..10).for_each(|_| round())), 0);
+}
+
+#[test]
 fn nothing_is_kept_of_connections_users_and_lobbies_that_have_gone() {
     let mut manager = Manager::new(Config::default()).unwrap();
     let mut out = Outbox::new();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Parser, ValueEnum};
@@ -81,6 +82,11 @@ pub struct Args {
     /// By how much the server may oversleep before that counts as a pause, which nobody is evicted for, or "off".
     #[arg(long, env = "LOBBY_PAUSE_TOLERANCE", value_name = "TIME", default_value = "1s")]
     pause_tolerance: OrOff<humantime::Duration>,
+
+    /// Records everything that happens to this file, which must be a new one: the tool `replay` reads it. It holds what
+    /// people write to each other.
+    #[arg(long, env = "LOBBY_RECORD", value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 impl Args {
@@ -111,6 +117,7 @@ impl Args {
             config,
             max_message_bytes: self.max_message_bytes,
             queue_length: self.queue_length,
+            record: self.record.clone(),
         })
     }
 }

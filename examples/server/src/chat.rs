@@ -1,13 +1,14 @@
 //! The application: what a message means, and how notices are worded. It asks the manager and opens no socket.
 
-use lobbykeeper::{ConnId, Except, Manager, Notice, Outbox, Time};
+use lobbykeeper::{ConnId, Except, Manager, Notice, Outbox, Reply, Request, Time};
 
+use crate::machine::Machine;
 use crate::wire::{self, ClientMessage, ErrorCode, Person, Roster, ServerMessage};
 
 /// Greets a new connection, and asks for its latency so that the others need not wait for its first routine ping to see
 /// it. The routine then runs from this ping on, so that `Config::seed`, which spreads the first ones, has nothing to do
 /// here and no flag.
-pub(crate) fn welcome(manager: &mut Manager, now: Time, conn: ConnId, out: &mut Outbox) {
+pub(crate) fn welcome(manager: &mut Machine, now: Time, conn: ConnId, out: &mut Outbox) {
     let lobby = manager.lobbies_of(conn).next().and_then(|id| manager.lobby_name(id));
     let (Some(lobby), Some(you), Some(users)) = (lobby, manager.user_of(conn), manager.lobby_users(conn)) else {
         return;
@@ -20,26 +21,30 @@ pub(crate) fn welcome(manager: &mut Manager, now: Time, conn: ConnId, out: &mut 
         revision: users.revision(),
         users: users.iter().map(person).collect(),
     };
-    let you = you.to_owned();
-    let welcome = ServerMessage::Welcome {
-        lobby,
-        you: &you,
-        roster,
+    let user = you.to_owned();
+    let payload = ServerMessage::Welcome { lobby, you, roster }.payload();
+    manager.request(now, Request::SendTo { conn, payload }, out);
+    let ping = Request::PingUser {
+        user: user.into(),
+        timeout: None,
     };
-    let payload = welcome.payload();
-    manager.send_to(now, conn, payload, out);
-    manager.ping_user(now, &you, None, out);
+    manager.request(now, ping, out);
 }
 
 /// Acts on a text message.
-pub(crate) fn text_received(manager: &mut Manager, now: Time, conn: ConnId, text: &str, out: &mut Outbox) {
+pub(crate) fn text_received(manager: &mut Machine, now: Time, conn: ConnId, text: &str, out: &mut Outbox) {
     let Some(from) = manager.user_of(conn) else {
         return;
     };
     match serde_json::from_str(text) {
         Ok(ClientMessage::Chat { text }) => {
             let payload = ServerMessage::Chat { from, text: &text }.payload();
-            manager.broadcast(now, conn, payload, Except::UserOf(conn), out);
+            let broadcast = Request::Broadcast {
+                lobby: conn.into(),
+                payload,
+                except: Except::UserOf(conn),
+            };
+            manager.request(now, broadcast, out);
         }
         Ok(ClientMessage::Direct { to, text }) => {
             let message = ServerMessage::Direct {
@@ -47,8 +52,11 @@ pub(crate) fn text_received(manager: &mut Manager, now: Time, conn: ConnId, text
                 to: &to,
                 text: &text,
             };
-            let payload = message.payload();
-            if manager.send_to_user(now, &to, payload, out) == 0 {
+            let send = Request::SendToUser {
+                user: to.as_str().into(),
+                payload: message.payload(),
+            };
+            if manager.request(now, send, out) == Reply::Addressed(0) {
                 let message = format!("{to} is not here");
                 complain(manager, now, conn, ErrorCode::NotHere, &message, out);
             }
@@ -62,12 +70,12 @@ pub(crate) fn text_received(manager: &mut Manager, now: Time, conn: ConnId, text
 }
 
 /// Answers a binary message, which has no meaning here.
-pub(crate) fn binary_received(manager: &mut Manager, now: Time, conn: ConnId, out: &mut Outbox) {
+pub(crate) fn binary_received(manager: &mut Machine, now: Time, conn: ConnId, out: &mut Outbox) {
     complain(manager, now, conn, ErrorCode::Binary, "messages are JSON text", out);
 }
 
 /// Tells a lobby what happened in it.
-pub(crate) fn noticed(manager: &mut Manager, now: Time, notice: Notice<'_>, out: &mut Outbox) {
+pub(crate) fn noticed(manager: &mut Machine, now: Time, notice: Notice<'_>, out: &mut Outbox) {
     let (lobby, payload) = match notice {
         Notice::Joined {
             lobby, user, revision, ..
@@ -88,11 +96,17 @@ pub(crate) fn noticed(manager: &mut Manager, now: Time, notice: Notice<'_>, out:
         }
         _ => return,
     };
-    manager.broadcast(now, lobby, payload, Except::Nobody, out);
+    let broadcast = Request::Broadcast {
+        lobby: lobby.into(),
+        payload,
+        except: Except::Nobody,
+    };
+    manager.request(now, broadcast, out);
 }
 
-fn complain(manager: &mut Manager, now: Time, conn: ConnId, code: ErrorCode, message: &str, out: &mut Outbox) {
-    manager.send_to(now, conn, ServerMessage::Error { code, message }.payload(), out);
+fn complain(manager: &mut Machine, now: Time, conn: ConnId, code: ErrorCode, message: &str, out: &mut Outbox) {
+    let payload = ServerMessage::Error { code, message }.payload();
+    manager.request(now, Request::SendTo { conn, payload }, out);
 }
 
 /// The latency of a user: the best of their connections, since any of them will do.

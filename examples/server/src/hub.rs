@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use axum::extract::ws::{Message, Utf8Bytes};
 use lobbykeeper::{
-    Cause, CloseFrame, Command, ConnId, ConnMap, Frame, Handshake, Inbound, Manager, Outbox, Output, Payload, Stats,
-    Time,
+    Cause, CloseFrame, Command, ConnId, ConnMap, Frame, Handshake, Inbound, Outbox, Output, Payload, Reply, Request,
+    Stats, Time,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -15,6 +15,7 @@ use tracing::info;
 
 use crate::chat;
 use crate::log::{self, CapacityWatch};
+use crate::machine::Machine;
 use crate::socket::{Outlet, close_message};
 
 /// How many events wait for the hub; a socket that finds no room waits with its next. Also how many are handled in one
@@ -57,7 +58,7 @@ pub(crate) enum Event {
 
 #[derive(Debug)]
 pub(crate) struct Hub {
-    manager: Manager,
+    manager: Machine,
     sockets: ConnMap<Outlet>,
     /// Read while the calls that this leads to write `next`.
     out: Outbox,
@@ -69,7 +70,7 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(manager: Manager) -> Self {
+    pub(crate) fn new(manager: Machine) -> Self {
         Self {
             manager,
             sockets: ConnMap::new(),
@@ -111,8 +112,9 @@ impl Hub {
         for event in events {
             self.handle(now, event);
         }
-        self.manager.tick(now, &mut self.out);
+        self.manager.event(now, lobbykeeper::Event::Tick, &mut self.out);
         self.carry_out(now);
+        self.manager.end_turn();
     }
 
     /// The driver's clock, read anew for each turn.
@@ -131,8 +133,9 @@ impl Hub {
 
     fn begin_shutdown(&mut self) {
         let now = self.now();
-        let closing = self.manager.close_all(now, &GOING_AWAY, &mut self.out);
-        info!(closing, "shutting down");
+        info!(closing = self.manager.stats().open_connections, "shutting down");
+        let close = GOING_AWAY.clone();
+        self.manager.request(now, Request::CloseAll { close }, &mut self.out);
         self.carry_out(now);
         self.stopping_since = Some(Instant::now());
     }
@@ -152,7 +155,8 @@ impl Hub {
             }
             Event::Message { conn, message } => self.receive(now, conn, &message),
             Event::TooLong { conn } => {
-                self.manager.kick(now, conn, &TOO_LONG, &mut self.out);
+                let close = TOO_LONG.clone();
+                self.manager.request(now, Request::Kick { conn, close }, &mut self.out);
             }
             Event::Closed { conn, cause } => self.ended(now, conn, cause),
             // Whoever asked may have left.
@@ -165,17 +169,19 @@ impl Hub {
         if self.stopping_since.is_some() {
             return Err(GOING_AWAY.clone());
         }
-        match self.manager.connected(now, Handshake::new(lobby, user), &mut self.out) {
-            Ok(conn) => {
+        let connected = lobbykeeper::Event::Connected(Handshake::new(lobby, user));
+        match self.manager.event(now, connected, &mut self.out) {
+            Reply::Connected(Ok(conn)) => {
                 self.sockets.insert(conn, outlet);
                 log::connected(conn, user, lobby, &self.manager.stats());
                 chat::welcome(&mut self.manager, now, conn, &mut self.out);
                 Ok(conn)
             }
-            Err(refusal) => {
+            Reply::Connected(Err(refusal)) => {
                 log::refused(refusal.rule(), user, lobby);
                 Err(refusal.close_frame())
             }
+            other => unreachable!("{other:?} is no answer to a newcomer"),
         }
     }
 
@@ -188,7 +194,10 @@ impl Hub {
             // The socket's task keeps it to itself and reports the end.
             Message::Close(_) => return,
         };
-        if self.manager.message(now, conn, frame, &mut self.out) == Inbound::Deliver {
+        let reply = self
+            .manager
+            .event(now, lobbykeeper::Event::Message { conn, frame }, &mut self.out);
+        if reply == Reply::Message(Inbound::Deliver) {
             match message {
                 Message::Text(text) => chat::text_received(&mut self.manager, now, conn, text, &mut self.out),
                 _ => chat::binary_received(&mut self.manager, now, conn, &mut self.out),
@@ -198,7 +207,8 @@ impl Hub {
 
     fn ended(&mut self, now: Time, conn: ConnId, cause: Cause) {
         self.sockets.remove(conn);
-        self.manager.closed(now, conn, cause, &mut self.out);
+        self.manager
+            .event(now, lobbykeeper::Event::Closed { conn, cause }, &mut self.out);
     }
 
     /// Does what the manager says until it says nothing more. What follows from doing it, a send that fails or a notice
@@ -241,7 +251,7 @@ impl Hub {
 /// Queues a message for a socket. One whose queue is full, or whose task has ended, is reported as closed and
 /// forgotten, which ends its task.
 fn send(
-    manager: &mut Manager,
+    manager: &mut Machine,
     sockets: &mut ConnMap<Outlet>,
     now: Time,
     conn: ConnId,
@@ -253,7 +263,8 @@ fn send(
         && outlet.send(message).is_err()
     {
         sockets.remove(conn);
-        manager.closed(now, conn, Cause::SendFailed, next);
+        let cause = Cause::SendFailed;
+        manager.event(now, lobbykeeper::Event::Closed { conn, cause }, next);
     }
 }
 
@@ -276,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_turn_full_of_messages_keeps_the_deadline() {
-        let mut hub = Hub::new(Manager::new(Config::default()).expect("the defaults are valid"));
+        let mut hub = Hub::new(Machine::new(Config::default(), None).expect("the defaults are valid"));
         let (outlet, _inlet) = outlet(8);
         hub.admit(Time::ZERO, "den", "ann", outlet).expect("there is room");
         hub.carry_out(Time::ZERO);

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::num::NonZeroU16;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ fn every_limit_and_time_has_a_flag() {
         "--stale-wave-floor=off",
         "--close-timeout=1s",
         "--pause-tolerance=off",
+        "--record=flight.log",
     ]);
     let settings = args.unwrap().settings().unwrap();
     let expected = Config {
@@ -74,6 +76,7 @@ fn every_limit_and_time_has_a_flag() {
     assert_eq!(settings.config, expected);
     assert_eq!(settings.max_message_bytes, 1_000);
     assert_eq!(settings.queue_length, NonZeroU16::new(8).unwrap());
+    assert_eq!(settings.record.unwrap(), Path::new("flight.log"));
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub fn settings() -> Settings {
         },
         max_message_bytes: 65_536,
         queue_length: NonZeroU16::new(256).unwrap(),
+        record: None,
     }
 }
 

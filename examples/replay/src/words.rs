@@ -1,0 +1,179 @@
+//! What stands in a log, in words. Names and texts come from strangers: they are quoted, and control characters in them
+//! are escaped.
+
+use std::fmt::Write as _;
+
+use lobbykeeper::{
+    Call, Command, ConnId, Event, Except, Frame, Inbound, JoinError, LobbyRef, Output, Payload, Refusal, Reply, Request,
+};
+
+use crate::log::Turn;
+
+/// How much of a text is shown.
+const SHOWN: usize = 80;
+
+/// An input, without what came of it.
+pub(crate) fn input(turn: &Turn<'_>) -> String {
+    let who = |conn: &ConnId| self::conn(turn, *conn);
+    match &turn.input.call {
+        Call::Event(event) => match event {
+            Event::Connected(handshake) => format!("{:?} wants to enter {:?}", handshake.user, handshake.lobby),
+            Event::Message { conn, frame } => format!("{} sends {}", who(conn), self::frame(frame)),
+            Event::Closed { conn, cause } => format!("{} is reported gone: {cause}", who(conn)),
+            Event::Tick => "tick".into(),
+            other => format!("{other:?}"),
+        },
+        Call::Request(request) => match request {
+            Request::Broadcast { lobby, payload, except } => {
+                let (lobby, except) = (self::lobby(turn, lobby), self::except(turn, except));
+                format!("broadcast to {lobby}{except}: {}", self::payload(payload))
+            }
+            Request::BroadcastAll { payload, except } => {
+                format!(
+                    "broadcast to all{}: {}",
+                    self::except(turn, except),
+                    self::payload(payload)
+                )
+            }
+            Request::SendTo { conn, payload } => format!("send to {}: {}", who(conn), self::payload(payload)),
+            Request::SendToUser { user, payload } => format!("send to {user:?}: {}", self::payload(payload)),
+            Request::PingUser { user, timeout: None } => format!("ping {user:?}"),
+            Request::PingUser {
+                user,
+                timeout: Some(timeout),
+            } => format!("ping {user:?} within {timeout:?}"),
+            Request::Join { conn, lobby } => format!("{} is to join {lobby:?}", who(conn)),
+            Request::SwitchLobby { conn, from, to } => {
+                format!("{} is to switch from {} to {to:?}", who(conn), self::lobby(turn, from))
+            }
+            Request::Leave { conn, lobby } => format!("{} is to leave {}", who(conn), self::lobby(turn, lobby)),
+            Request::Kick { conn, close } => format!("kick {}: {close}", who(conn)),
+            Request::CloseAll { close } => format!("close all: {close}"),
+            other => format!("{other:?}"),
+        },
+    }
+}
+
+/// What the manager answered; empty where there is nothing to say.
+pub(crate) fn reply(reply: &Reply) -> String {
+    match reply {
+        Reply::Connected(Ok(conn)) => format!("admitted as {conn}"),
+        Reply::Connected(Err(refusal)) => refused(refusal),
+        Reply::Message(Inbound::Deliver) => "the application's".into(),
+        Reply::Message(Inbound::Handled) => "handled".into(),
+        Reply::Message(Inbound::Stale) => "stale: it is unknown, closing or gone".into(),
+        Reply::Changed(true) | Reply::Ticked => String::new(),
+        Reply::Changed(false) => "nothing to be done".into(),
+        Reply::Addressed(addressed) => format!("{addressed} addressed"),
+        Reply::Entered(Ok(lobby)) => format!("entered {lobby}"),
+        Reply::Entered(Err(JoinError::Refused(refusal))) => refused(refusal),
+        Reply::Entered(Err(error @ JoinError::TooManyLobbies(receipt))) => format!("{error} ({receipt})"),
+        Reply::Entered(Err(error)) => error.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// An input with what was answered.
+pub(crate) fn exchange(turn: &Turn<'_>) -> String {
+    let (mut text, reply) = (input(turn), reply(turn.reply));
+    if !reply.is_empty() {
+        _ = write!(text, " -> {reply}");
+    }
+    text
+}
+
+/// A refusal with its receipt.
+fn refused(refusal: &Refusal) -> String {
+    format!("{refusal}; {}", refusal.receipt())
+}
+
+/// What the manager wrote; a `Close` or an `Evict` with its receipt.
+pub(crate) fn output(output: &Output<'_>) -> String {
+    match output {
+        Output::Command(command) => match command {
+            Command::Send { to, payload } => {
+                let first = to.first().map(ConnId::to_string).unwrap_or_default();
+                let others = match to.len() {
+                    0 | 1 => String::new(),
+                    2 => " and another".into(),
+                    more => format!(" and {} others", more - 1),
+                };
+                format!("send to {first}{others}: {}", self::payload(payload))
+            }
+            Command::Close {
+                conn,
+                code,
+                reason,
+                cause,
+                receipt,
+                ..
+            } => {
+                format!("close {conn}: {code} {reason:?}: {cause} ({receipt})")
+            }
+            Command::Evict {
+                conn, cause, receipt, ..
+            } => format!("evict {conn}: {cause} ({receipt})"),
+        },
+        Output::Notice(notice) => notice.to_string(),
+    }
+}
+
+/// Whether this is the manager's question for a sign of life.
+pub(crate) fn is_ping(payload: &Payload) -> bool {
+    match payload {
+        Payload::Ping(_) => true,
+        Payload::Text(text) => text.as_str().starts_with("{\"type\":\"health_ping\""),
+        Payload::Binary(_) => false,
+    }
+}
+
+fn conn(turn: &Turn<'_>, conn: ConnId) -> String {
+    match turn.people.get(&conn) {
+        Some(person) => format!("{conn} of {:?}", person.user),
+        None => format!("{conn}, who is not there,"),
+    }
+}
+
+fn lobby(turn: &Turn<'_>, lobby: &LobbyRef<'_>) -> String {
+    match lobby {
+        LobbyRef::Name(name) => format!("{name:?}"),
+        LobbyRef::Id(id) => match turn.manager.lobby_name(*id) {
+            Some(name) => format!("{id} {name:?}"),
+            None => id.to_string(),
+        },
+        LobbyRef::Of(conn) => format!("the lobby of {conn}"),
+    }
+}
+
+fn except(turn: &Turn<'_>, except: &Except<'_>) -> String {
+    match except {
+        Except::Nobody => String::new(),
+        Except::Conn(conn) => format!(" but {}", self::conn(turn, *conn)),
+        Except::User(user) => format!(" but {user:?}"),
+        Except::UserOf(conn) => format!(" but the user of {conn}"),
+    }
+}
+
+fn frame(frame: &Frame<'_>) -> String {
+    match frame {
+        Frame::Text(text) => quoted(text),
+        Frame::Binary(bytes) => format!("{} bytes", bytes.len()),
+        Frame::Ping(_) => "a ping".into(),
+        Frame::Pong(bytes) => format!("a pong {}", quoted(&String::from_utf8_lossy(bytes))),
+    }
+}
+
+fn payload(payload: &Payload) -> String {
+    match payload {
+        Payload::Text(text) => quoted(text.as_str()),
+        Payload::Binary(bytes) => format!("{} bytes", bytes.len()),
+        Payload::Ping(data) => format!("a ping {}", quoted(&String::from_utf8_lossy(data.as_bytes()))),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{:?}... ({} bytes)", &text[..end], text.len()),
+        None => format!("{text:?}"),
+    }
+}
