@@ -166,6 +166,35 @@ mod tests {
         assert!(played > 0, "{}", String::from_utf8_lossy(&content));
     }
 
+    /// A disk that fails once and then goes on as if nothing had been.
+    struct Hiccup(Disk, usize);
+
+    impl Write for Hiccup {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.1 += 1;
+            if self.1 == 2 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_after_what_could_not_be() {
+        let disk = Disk::new(1 << 20);
+        let mut tape = Tape::start(Hiccup(disk.clone(), 0)).expect("a thread");
+        for chunk in [b"a", b"b", b"c"] {
+            // Whether the failure is known by then is a matter of time.
+            let _ = tape.write(chunk.to_vec());
+        }
+        drop(tape);
+        assert_eq!(*disk.content.lock().expect("the writer has ended"), b"a");
+    }
+
     /// A disk that takes nothing until it is told to.
     struct Stuck(Receiver<()>);
 
