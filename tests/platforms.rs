@@ -1,95 +1,124 @@
-//! The same calls give the same output, byte for byte, whatever the word size and the byte order: this digest is
-//! checked natively, and by `.ci/run` on an emulated 32-bit and an emulated big-endian machine too.
+//! The same log gives the same output, byte for byte, on every platform and under every hash key. The committed log was
+//! recorded on one machine; each of its lines has a digest of all that came before and of what came of it. It is played
+//! again by this test, natively and, by `.ci/run`, on an emulated 32-bit and an emulated big-endian machine; and by
+//! `replay verify`, natively and as WebAssembly.
+//!
+//! `UPDATE_PLATFORM_LOG=1 cargo test --test platforms` draws and records it anew, after a wanted change of the outputs.
 
-use lobbykeeper::{
-    Cause, CloseFrame, Config, ConnId, Except, Frame, Handshake, Manager, Outbox, Payload, Time, UserOverflow,
-};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
-/// What an emulated machine has the time for, and the digest then.
-const FEW: (usize, u64) = (400, 0xe25a_41f4_29cd_3681);
-/// What is checked natively as well.
-const MANY: (usize, u64) = (20_000, 0x8b7f_832e_0345_ba8c);
+use lobbykeeper::testing::strategy::{crowd_step, hasty_step, patient_step, step};
+use lobbykeeper::testing::{Pair, When};
+use lobbykeeper::{Config, Outbox, Recorder, Replay, UserOverflow};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+use serde_json::Value;
 
-/// Enough of a generator to reach every kind of call (Numerical Recipes' constants).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
+fn committed() -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/platforms/run.log");
+    if std::env::var_os("UPDATE_PLATFORM_LOG").is_some() {
+        assert!(std::env::var_os("CI").is_none(), "CI compares, and never rewrites");
+        fs::write(&path, drawn()).unwrap();
     }
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// FNV-1a.
-fn digest(state: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(state, |state, &byte| {
-        (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+fn lines(log: &[u8]) -> impl Iterator<Item = &[u8]> {
+    log.split_inclusive(|&byte| byte == b'\n')
 }
 
-#[test]
-fn the_transcript_is_the_same_on_every_platform() {
-    let checks = if cfg!(miri) { &[FEW][..] } else { &[FEW, MANY] };
-    for &(steps, wanted) in checks {
-        let found = transcript(steps);
-        assert_eq!(found, wanted, "{found:#018x} after {steps} steps");
-    }
-}
-
-/// The digest of everything that so many calls write, and of the numbers after them.
-fn transcript(steps: usize) -> u64 {
-    let mut manager = Manager::new(Config {
-        max_connections: Some(40),
-        max_connections_per_lobby: Some(12),
+/// A run in which everything happens, and in which the manager does what the model says.
+fn drawn() -> Vec<u8> {
+    let config = Config {
+        max_connections: Some(7),
+        max_connections_per_lobby: Some(4),
         max_connections_per_user: Some(2),
         user_overflow: UserOverflow::ReplaceOldest,
         max_lobbies_per_connection: Some(2),
-        stale_wave_floor: Some(3),
+        stale_wave_floor: Some(0),
         seed: 7,
-        hash_key: [11, 13],
         ..Config::default()
-    })
-    .unwrap();
-    let close = CloseFrame::new(4000, "kicked").unwrap();
-    let (mut numbers, mut out) = (Numbers(1), Outbox::new());
-    let mut conns: Vec<ConnId> = Vec::new();
-    let (mut now, mut transcript) = (0, 0xcbf2_9ce4_8422_2325);
-    for _ in 0..steps {
-        // Now and then the server stands still for a minute.
-        now += if numbers.below(200) == 0 {
-            60_000
-        } else {
-            numbers.below(500)
-        };
-        let at = Time::from_millis(now);
-        manager.tick(at, &mut out);
-        let (lobby, user) = (
-            format!("lobby {}", numbers.below(5)),
-            format!("user {}", numbers.below(25)),
-        );
-        // Mostly one that is open, sometimes one that is gone.
-        let back = usize::try_from(numbers.below(30)).unwrap();
-        let conn = conns.iter().rev().nth(back).copied();
-        match (numbers.below(16), conn) {
-            (0..3, _) | (_, None) => conns.extend(manager.connected(at, Handshake::new(lobby, user), &mut out)),
-            (3, Some(conn)) => _ = manager.closed(at, conn, Cause::Peer, &mut out),
-            (4, Some(conn)) => _ = manager.kick(at, conn, &close, &mut out),
-            (5, Some(conn)) => _ = manager.join(at, conn, &lobby, &mut out),
-            (6, Some(conn)) => _ = manager.switch_lobby(at, conn, conn, &lobby, &mut out),
-            (7, Some(conn)) => _ = manager.leave(at, conn, &*lobby, &mut out),
-            (8, Some(conn)) => {
-                _ = manager.broadcast(at, &*lobby, Payload::text("hi"), Except::UserOf(conn), &mut out);
-            }
-            (9, _) => _ = manager.ping_user(at, &user, None, &mut out),
-            (_, Some(conn)) => _ = manager.message(at, conn, Frame::text("hello"), &mut out),
-        }
-        for output in &out {
-            transcript = digest(transcript, serde_json::to_string(&output).unwrap().as_bytes());
-        }
-        out.clear();
+    };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
+    let steps = (
+        vec(hasty_step(), 150),
+        vec(step(), 300),
+        vec(patient_step(), 150),
+        vec(crowd_step(), 150),
+    );
+    let (hasty, any, patient, crowd) = steps.new_tree(&mut runner).unwrap().current();
+    let steps = [hasty, any, patient, crowd].concat();
+
+    let (mut pair, mut log) = (Pair::new(config.clone()).unwrap(), Vec::new());
+    let mut recorder = Recorder::new(config, &mut log).unwrap();
+    // After the end of time nothing happens any more.
+    for step in steps.iter().filter(|step| !matches!(step.when, When::End(_))) {
+        let input = pair.reference.input(step);
+        pair.feed(&input).unwrap();
+        recorder.apply(input, &mut Outbox::new(), &mut log);
     }
-    digest(transcript, serde_json::to_string(&manager.stats()).unwrap().as_bytes())
+    log
+}
+
+#[test]
+fn the_committed_log_plays_to_the_same_digests_under_every_hash_key() {
+    let log = committed();
+    let keys = [[0, 0], [1, 2], [u64::MAX, 0x0123_4567_89ab_cdef]];
+    for hash_key in &keys[..if cfg!(miri) { 1 } else { keys.len() }] {
+        let mut lines = lines(&log);
+        let mut replay = Replay::new(lines.next().unwrap_or_default(), *hash_key).unwrap();
+        let mut out = Outbox::new();
+        for line in lines {
+            out.clear();
+            replay.apply(line, &mut out).unwrap();
+        }
+        println!("{} lines, digest {}", replay.line(), replay.digest());
+    }
+}
+
+/// The kinds of things in a log of one call a line: `connected`, `Err`, `send`, `stale_wave` and so on.
+fn kinds(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::String(kind) => _ = found.insert(kind.clone()),
+        Value::Object(members) => {
+            for (key, member) in members {
+                found.insert(key.clone());
+                kinds(member, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| kinds(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "says nothing about a platform")]
+fn everything_happens_in_the_committed_log() {
+    let log = committed();
+    let mut lines = lines(&log);
+    let mut replay = Replay::new(lines.next().unwrap_or_default(), [0, 0]).unwrap();
+    let mut found = BTreeSet::new();
+    for line in lines {
+        let mut out = Outbox::new();
+        let entry = replay.apply(line, &mut out).unwrap();
+        kinds(&serde_json::to_value(&entry.input).unwrap(), &mut found);
+        kinds(&serde_json::to_value(&entry.reply).unwrap(), &mut found);
+        for output in &out {
+            kinds(&serde_json::to_value(output).unwrap(), &mut found);
+        }
+    }
+    let wanted = "connected message closed tick broadcast broadcast_all send_to send_to_user ping_user join switch_lobby \
+        leave kick close_all server_full lobby_full invalid_name too_many_lobbies unknown_connection not_member deliver \
+        handled send close evict binary requested replaced stale close_timeout joined left ended lobby_opened lobby_closed \
+        pong ping_timed_out paused stale_wave";
+    let missing: Vec<_> = wanted
+        .split_whitespace()
+        .filter(|&kind| !found.contains(kind))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

@@ -58,7 +58,7 @@ pub(crate) fn input(turn: &Turn<'_>) -> String {
 pub(crate) fn reply(reply: &Reply) -> String {
     match reply {
         Reply::Connected(Ok(conn)) => format!("admitted as {conn}"),
-        Reply::Connected(Err(refusal)) => refused(refusal),
+        Reply::Connected(Err(refusal)) | Reply::Entered(Err(JoinError::Refused(refusal))) => refused(refusal),
         Reply::Message(Inbound::Deliver) => "the application's".into(),
         Reply::Message(Inbound::Handled) => "handled".into(),
         Reply::Message(Inbound::Stale) => "stale: it is unknown, closing or gone".into(),
@@ -66,7 +66,6 @@ pub(crate) fn reply(reply: &Reply) -> String {
         Reply::Changed(false) => "nothing to be done".into(),
         Reply::Addressed(addressed) => format!("{addressed} addressed"),
         Reply::Entered(Ok(lobby)) => format!("entered {lobby}"),
-        Reply::Entered(Err(JoinError::Refused(refusal))) => refused(refusal),
         Reply::Entered(Err(error @ JoinError::TooManyLobbies(receipt))) => format!("{error} ({receipt})"),
         Reply::Entered(Err(error)) => error.to_string(),
         other => format!("{other:?}"),

@@ -178,7 +178,7 @@ impl Hub {
                 Ok(conn)
             }
             Reply::Connected(Err(refusal)) => {
-                log::refused(refusal.rule(), user, lobby);
+                log::refused(&refusal, user, lobby);
                 Err(refusal.close_frame())
             }
             other => unreachable!("{other:?} is no answer to a newcomer"),
@@ -230,11 +230,23 @@ impl Hub {
                             send(manager, sockets, now, conn, message.clone(), next);
                         }
                     }
-                    Output::Command(Command::Close { conn, code, reason, .. }) => {
-                        info!(%conn, code, ?reason, "closing");
+                    Output::Command(Command::Close {
+                        conn,
+                        code,
+                        reason,
+                        cause,
+                        receipt,
+                        ..
+                    }) => {
+                        info!(%conn, code, ?reason, %cause, %receipt, "closing");
                         send(manager, sockets, now, conn, close_message(code, reason), next);
                     }
-                    Output::Command(Command::Evict { conn, .. }) => drop(sockets.remove(conn)),
+                    Output::Command(Command::Evict {
+                        conn, cause, receipt, ..
+                    }) => {
+                        info!(%conn, %cause, %receipt, "evicting");
+                        sockets.remove(conn);
+                    }
                     Output::Notice(notice) => {
                         log::notice(&notice, manager);
                         chat::noticed(manager, now, notice, next);

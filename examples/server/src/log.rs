@@ -1,7 +1,7 @@
 //! What the log says. Names come from strangers, so they are written as `Debug` does it: quoted, and with control
 //! characters escaped.
 
-use lobbykeeper::{ConnId, Ending, Manager, Notice, RefusalRule, Stats};
+use lobbykeeper::{ConnId, Ending, Manager, Notice, Refusal, Stats};
 use tracing::{debug, info, warn};
 
 /// From so many tenths of a per cent on a server is nearly full.
@@ -12,8 +12,9 @@ pub(crate) fn connected(conn: ConnId, user: &str, lobby: &str, stats: &Stats) {
     info!(%conn, ?user, ?lobby, total, max, "connected");
 }
 
-pub(crate) fn refused(rule: RefusalRule, user: &str, lobby: &str) {
-    info!(?user, ?lobby, %rule, "refused");
+pub(crate) fn refused(refusal: &Refusal, user: &str, lobby: &str) {
+    let (rule, receipt) = (refusal.rule(), refusal.receipt());
+    info!(?user, ?lobby, %rule, %receipt, "refused");
 }
 
 pub(crate) fn unauthorized(lobby: &str) {
