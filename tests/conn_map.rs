@@ -57,3 +57,18 @@ fn a_clone_is_a_map_of_its_own() {
     copy.remove(conn("c0v1"));
     assert_eq!((map.len(), copy.len()), (1, 0));
 }
+
+#[test]
+fn a_map_counts_what_is_in_it() {
+    let mut map = ConnMap::new();
+    assert!(map.is_empty() && map.len() == 0);
+    let (first, second) = (conn("c0v1"), conn("c4v1"));
+    map.insert(first, 'a');
+    map.insert(second, 'b');
+    map.insert(first, 'c');
+    assert!(!map.is_empty());
+    assert_eq!(map.len(), 2);
+    map.remove(second);
+    map.remove(second);
+    assert_eq!(map.len(), 1);
+}
