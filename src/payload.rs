@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for Text {
 
 /// A message to be sent. Cheap to clone: all recipients of a broadcast share one.
 ///
-/// JSON form: `{"text":"..."}`, `{"binary":"<base64>"}`, `{"ping":"<base64>"}`; the last is written, never read.
+/// JSON form: `{"text":"..."}`, `{"binary":"<base64>"}`, `{"ping":"<base64>"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Payload {
@@ -109,8 +109,7 @@ pub enum Payload {
     /// A binary message (opcode 2).
     Binary(#[serde(with = "base64_bytes")] Bytes),
     /// A ping frame (opcode 9). Only the manager makes one, in [`PingFormat::WebSocket`](crate::PingFormat::WebSocket)
-    /// mode.
-    #[serde(skip_deserializing)]
+    /// mode; an application can but pass it on.
     Ping(PingData),
 }
 
@@ -145,12 +144,25 @@ impl Payload {
     }
 }
 
+/// What may stand in a control frame (RFC 6455, section 5.5).
+const MAX_CONTROL_BYTES: usize = 125;
+
 /// What the manager puts into a ping frame: its time stamp in decimal, well under the 125 bytes of RFC 6455, section
 /// 5.5.
 ///
-/// JSON form: base64.
+/// JSON form: base64; more than 125 bytes are refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PingData(#[serde(with = "base64_bytes")] Bytes);
+
+impl<'de> Deserialize<'de> for PingData {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = decode(deserializer)?;
+        if bytes.len() > MAX_CONTROL_BYTES {
+            return Err(serde::de::Error::invalid_length(bytes.len(), &"at most 125 bytes"));
+        }
+        Ok(Self(Bytes::from(bytes)))
+    }
+}
 
 impl PingData {
     pub(crate) const fn new(bytes: Bytes) -> Self {

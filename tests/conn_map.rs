@@ -61,7 +61,7 @@ fn a_clone_is_a_map_of_its_own() {
 #[test]
 fn a_map_counts_what_is_in_it() {
     let mut map = ConnMap::new();
-    assert!(map.is_empty() && map.len() == 0);
+    assert_eq!((map.len(), map.is_empty()), (0, true));
     let (first, second) = (conn("c0v1"), conn("c4v1"));
     map.insert(first, 'a');
     map.insert(second, 'b');

@@ -504,7 +504,6 @@ fn what_is_malformed_gives_an_error() {
         r#"{"at":0,"call":{"event":{"message":{"conn":"c0v1","frame":{"ping":[1]}}}}}"#,
         r#"{"at":0,"call":{"request":{"kick":{"conn":"c0v1","close":{"code":1005,"reason":""}}}}}"#,
         r#"{"at":0,"call":{"request":{"kick":{"conn":"c0v1","close":{"code":65536,"reason":""}}}}}"#,
-        r#"{"at":0,"call":{"request":{"send_to":{"conn":"c0v1","payload":{"ping":"MQ=="}}}}}"#,
         r#"{"at":0,"call":{"request":{"broadcast":{"lobby":"den","payload":{"text":""},"except":"nobody"}}}}"#,
         r#"{"at":0,"call":{"request":{"broadcast":{"lobby":{"name":"den"},"payload":{"text":""}}}}}"#,
         r#"{"at":0,"event":"tick""#,

@@ -59,6 +59,22 @@ fn a_ping_frame_hands_its_data_on() {
 }
 
 #[test]
+fn a_ping_that_is_passed_on_is_read_from_a_log_and_one_that_no_frame_holds_is_not() {
+    let json = r#"{"ping":"MTUwMA=="}"#;
+    let ping: Payload = serde_json::from_str(json).unwrap();
+    assert!(matches!(&ping, Payload::Ping(data) if data.as_bytes() == "1500"));
+    assert_eq!(serde_json::to_string(&ping).unwrap(), json);
+    let of_bytes = |bytes: usize| format!(r#"{{"ping":"{}"}}"#, "AAAA".repeat(bytes / 3));
+    assert!(serde_json::from_str::<Payload>(&of_bytes(123)).is_ok());
+    let error = serde_json::from_str::<Payload>(&of_bytes(126)).unwrap_err();
+    assert!(error.to_string().contains("126, expected at most 125 bytes"), "{error}");
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is tested is the way from the system's clock"
+)]
 fn an_instant_of_the_systems_clock_is_one_of_ours_and_back() {
     let origin = std::time::Instant::now();
     let later = origin + Duration::from_millis(1_500);
