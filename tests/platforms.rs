@@ -46,10 +46,10 @@ fn drawn() -> Vec<u8> {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
     let steps = (
-        vec(hasty_step(), 150),
-        vec(step(), 300),
-        vec(patient_step(), 150),
-        vec(crowd_step(), 150),
+        vec(hasty_step(), 90),
+        vec(step(), 180),
+        vec(patient_step(), 80),
+        vec(crowd_step(), 80),
     );
     let (hasty, any, patient, crowd) = steps.new_tree(&mut runner).unwrap().current();
     let steps = [hasty, any, patient, crowd].concat();
