@@ -34,7 +34,7 @@ const NOW: When = When::After(0);
 
 /// Which lobbies and times a search is about.
 pub(crate) struct Alphabet {
-    /// How many lobbies there are, 1 or 2.
+    /// How many lobbies there are, 1 or 2. If there is one, nobody moves.
     pub(crate) lobbies: usize,
     /// The times other than now.
     pub(crate) times: &'static [When],
@@ -82,8 +82,9 @@ impl Alphabet {
             for conn in &user.open {
                 acts.of_open(conn);
                 let may_join = max_lobbies.is_none_or(|max| conn.lobbies.len() < max as usize);
-                for &(lobby, lobby_name) in &lobbies {
-                    acts.of_member(manager, conn.id, (lobby, lobby_name), may_join);
+                if self.lobbies > 1 {
+                    let moves = |&lobby: &(_, _)| acts.of_member(manager, conn.id, lobby, may_join);
+                    lobbies.iter().for_each(moves);
                 }
             }
             for conn in user.closing() {
@@ -93,8 +94,9 @@ impl Alphabet {
             }
             if let Some(conn) = user.open.first() {
                 let sender = the(conn.id);
-                acts.idle
-                    .push(Act::Broadcast(Where::Of(sender), But::UserOf(sender), 0));
+                for but in [But::Nobody, But::UserOf(sender)] {
+                    acts.idle.push(Act::Broadcast(Where::Of(sender), but, 0));
+                }
             }
         }
         if let Some(ended) = state.last_ended() {
@@ -128,16 +130,14 @@ impl Acts {
         let who = the(conn);
         let others = manager.lobbies_of(conn).filter_map(|id| manager.lobby_name(id));
         let others = others.filter(|&other| other != lobby).map(number_of);
-        if manager
-            .lobby_id(lobby)
-            .is_some_and(|id| manager.lobbies_of(conn).any(|own| own == id))
-        {
+        let moves = others.map(|other| Act::Switch(who, Where::Name(other), name));
+        self.changing.extend(moves);
+        let mut own = manager.lobbies_of(conn);
+        if own.any(|id| manager.lobby_name(id) == Some(lobby)) {
             self.changing.push(Act::Leave(who, Where::Name(name)));
             self.idle.push(Act::Switch(who, Where::Name(name), name));
         } else {
             self.add(Act::Join(who, name), may_join);
-            self.changing
-                .extend(others.map(|other| Act::Switch(who, Where::Name(other), name)));
         }
     }
 }

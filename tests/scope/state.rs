@@ -15,6 +15,10 @@
 //! - Join tickets are kept as their order in the lobby.
 //! - When the last ping was sent, and in which period between pauses, if it is neither judged nor answerable any more.
 //!
+//! How the tables hold all that (holes in rosters, the shapes of heaps and hash tables, the slots of users) is not in a
+//! snapshot. The invariants look at it after every event, but of two states that differ in nothing else only the first is
+//! followed.
+//!
 //! Of 128 bits, so that two of ten million states are mistaken for one with a chance below 10^-24.
 
 use std::hash::Hash;
