@@ -38,6 +38,8 @@ pub(crate) struct Alphabet {
     pub(crate) lobbies: usize,
     /// The times other than now.
     pub(crate) times: &'static [When],
+    /// The times at which nothing happens but that the clock is read, by a broadcast.
+    pub(crate) readings: &'static [When],
 }
 
 /// What may be done in one situation.
@@ -55,10 +57,14 @@ impl Alphabet {
         steps.extend(changing.iter().map(at(NOW)));
         steps.extend(idle.iter().map(at(NOW)));
         let (now, deadline) = (reference.seen.last_call(), manager.next_deadline());
+        let reading = |when: When| {
+            let step = at(when)(&Act::Broadcast(Where::Name(LOBBIES[0].1), But::Nobody, 0));
+            (step.input(&reference.seen, deadline).at > now).then_some(step)
+        };
+        steps.extend(self.readings.iter().filter_map(|&when| reading(when)));
         for &when in self.times {
-            let pass = at(when)(&Act::Broadcast(Where::Name(LOBBIES[0].1), But::Nobody, 0));
-            if pass.input(&reference.seen, deadline).at > now {
-                steps.push(pass);
+            if let Some(step) = reading(when) {
+                steps.push(step);
                 steps.extend(changing.iter().map(at(when)));
             }
         }
