@@ -432,4 +432,16 @@ mod tests {
         assert!(pulse.demand(at(9), 0, 3));
         assert!(pulse.abandon());
     }
+
+    #[test]
+    fn a_demand_that_ends_no_later_leaves_the_patience_of_the_one_before() {
+        let mut pulse = pinged();
+        let millis = |millis: u64| at(millis * NANOS_PER_MILLI);
+        pulse.demand(millis(1), 0, 4 * NANOS_PER_MILLI);
+        pulse.demand(millis(3), 0, 2 * NANOS_PER_MILLI);
+        assert_eq!(pulse.demand, Some(millis(5)));
+        // The answer was lost in a pause.
+        pulse.check(millis(5), 1, PATIENCE);
+        assert_eq!(pulse.demand, Some(millis(9)));
+    }
 }
