@@ -1,72 +1,17 @@
-//! Settings and steps from bytes, so that a fuzzer can lead both the manager and the model, and so that its corpus can
-//! be replayed without it.
+//! Settings and steps from bytes, so that a fuzzer can lead a manager.
 
-use crate::{Cause, Config, Input};
-
-use super::pair::{Difference, Pair};
-use super::settings::{KNOBS, Knobs};
-use super::step::{Act, But, Name, Said, Stamp, Step, Style, When, Where, Who};
-
-/// So many steps are enough to reach everything, and few enough to be fast.
-const MOST_STEPS: usize = 120;
-
-/// Runs what the bytes say, for a fuzzer and for its corpus: a text that starts with a brace is a log, which is
-/// [replayed](replay); from anything else settings and steps are decoded. Any bytes will do.
-///
-/// # Errors
-/// The first difference between the manager and the model.
-pub fn fuzz(data: &[u8]) -> Result<(), Difference> {
-    match std::str::from_utf8(data) {
-        Ok(log) if log.starts_with('{') => replay(log),
-        _ => run_bytes(data),
-    }
-}
-
-/// Gives the manager and the model what a log says: the settings, then the inputs, a line each in their JSON form. A
-/// line that is no input is passed over; settings that cannot be read are the defaults, and after invalid ones nothing
-/// is to be done.
-///
-/// # Errors
-/// The first difference between the two.
-pub fn replay(log: &str) -> Result<(), Difference> {
-    let mut lines = log.lines();
-    let config: Config = lines
-        .next()
-        .and_then(|line| serde_json::from_str(line).ok())
-        .unwrap_or_default();
-    let Ok(mut pair) = Pair::new(config) else {
-        return Ok(());
-    };
-    for line in lines {
-        if let Ok(input) = serde_json::from_str::<Input<'_>>(line) {
-            pair.feed(&input)?;
-        }
-    }
-    Ok(())
-}
-
-fn run_bytes(data: &[u8]) -> Result<(), Difference> {
-    let mut bytes = Bytes(data);
-    let mut knobs = [0; KNOBS];
-    knobs.fill_with(|| bytes.next());
-    let Ok(mut pair) = Pair::new(Knobs(knobs).into()) else {
-        return Ok(());
-    };
-    for _ in 0..MOST_STEPS {
-        if bytes.0.is_empty() {
-            break;
-        }
-        let input = pair.reference.input(&bytes.step());
-        pair.feed(&input)?;
-    }
-    Ok(())
-}
+use lobbykeeper::Cause;
+use lobbykeeper::testing::{Act, But, Knobs, Name, Said, Stamp, Step, Style, When, Where, Who};
 
 /// Bytes that are used up one by one; zeros follow.
-struct Bytes<'a>(&'a [u8]);
+pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
 impl Bytes<'_> {
-    fn next(&mut self) -> u8 {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn next(&mut self) -> u8 {
         let Some((&first, rest)) = self.0.split_first() else {
             return 0;
         };
@@ -78,7 +23,16 @@ impl Bytes<'_> {
         u64::from_le_bytes(std::array::from_fn(|_| self.next()))
     }
 
-    fn step(&mut self) -> Step {
+    /// Two bytes.
+    pub(crate) fn index(&mut self) -> usize {
+        u16::from_le_bytes(std::array::from_fn(|_| self.next())).into()
+    }
+
+    pub(crate) fn knobs(&mut self) -> Knobs {
+        Knobs(std::array::from_fn(|_| self.next()))
+    }
+
+    pub(crate) fn step(&mut self) -> Step {
         Step {
             when: self.when(),
             act: self.act(),
