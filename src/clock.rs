@@ -112,6 +112,8 @@ impl Clock {
         let mut paused = None;
         if let (Some(deadline), Some(tolerance)) = (deadline, tolerance)
             && active.since(deadline) > tolerance
+            // At the end of time, and in a snapshot from elsewhere, something may be overdue though no time has passed.
+            && active > before
         {
             let asleep = active.since(deadline.max(before));
             self.suspended += asleep;
@@ -186,6 +188,17 @@ mod tests {
             (clock.steps_back, clock.pauses, clock.suspended()),
             (1, 1, Duration::from_micros(1))
         );
+    }
+
+    #[test]
+    fn no_time_that_passes_is_no_pause_however_late_it_is() {
+        let mut clock = Clock::new();
+        clock.advance(Time::from_nanos(110), None, Some(10));
+        for now in [110, 5] {
+            let (moment, paused) = clock.advance(Time::from_nanos(now), Some(Active::from_nanos(0)), Some(10));
+            assert_eq!((moment.active, paused), (Active::from_nanos(110), None));
+        }
+        assert_eq!((clock.pauses, clock.suspended()), (0, Duration::ZERO));
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub struct CloseFrame {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct UncheckedCloseFrame {
     code: u16,
     reason: Text,
@@ -138,6 +139,7 @@ pub enum Retry {
 
 /// How those are answered who are turned away for one reason: an entry of [`Answers`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Answer {
     /// Code and reason.
     pub close: CloseFrame,

@@ -1,12 +1,12 @@
 //! The health messages: the only bytes on the wire that the manager words.
 
 use alloc::borrow::Cow;
-use core::fmt::{self, Write as _};
+use core::fmt::Write as _;
 use core::num::NonZeroU64;
 
 use bytes::BytesMut;
 use serde::Deserialize;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::IgnoredAny;
 
 use crate::config::PingFormat;
 use crate::payload::{Payload, PingData, Text};
@@ -96,9 +96,16 @@ pub(crate) fn read_json_pong(text: &str) -> Option<Pong> {
     if !text.trim_ascii_start().starts_with('{') {
         return None;
     }
-    let message: HealthMessage<'_> = serde_json::from_str(text).ok()?;
+    let message = serde_json::from_str(text).or_else(|_| {
+        // A client that echoes anything but the number is alive, but gives no time.
+        serde_json::from_str(text).map(|message: HealthMessage<'_, IgnoredAny>| HealthMessage {
+            kind: message.kind,
+            timestamp: None,
+        })
+    });
+    let message = message.ok()?;
     (message.kind == "health_pong").then_some(Pong {
-        timestamp: message.timestamp.0,
+        timestamp: message.timestamp,
     })
 }
 
@@ -129,65 +136,10 @@ fn mentions_pong(text: &[u8]) -> bool {
 }
 
 #[derive(Deserialize)]
-struct HealthMessage<'a> {
+struct HealthMessage<'a, T> {
     #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
-    #[serde(default)]
-    timestamp: Timestamp,
-}
-
-/// A number that may be echoed wrongly: a client that sends anything else is alive, but gives no time.
-#[derive(Default)]
-struct Timestamp(Option<u64>);
-
-impl<'de> Deserialize<'de> for Timestamp {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyTimestamp)
-    }
-}
-
-struct AnyTimestamp;
-
-impl<'de> Visitor<'de> for AnyTimestamp {
-    type Value = Timestamp;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Timestamp, E> {
-        Ok(Timestamp(Some(number)))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Timestamp, E> {
-        Ok(Timestamp(None))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Timestamp, E> {
-        Ok(Timestamp(None))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Timestamp, E> {
-        Ok(Timestamp(None))
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Timestamp, E> {
-        Ok(Timestamp(None))
-    }
-
-    fn visit_unit<E>(self) -> Result<Timestamp, E> {
-        Ok(Timestamp(None))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Timestamp, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Timestamp(None))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Timestamp, A::Error> {
-        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Timestamp(None))
-    }
+    timestamp: Option<T>,
 }
 
 #[cfg(test)]
@@ -249,6 +201,11 @@ mod tests {
             "{\"a\":{}}",
             "true",
             "18446744073709551616",
+            // What no number or string of Rust holds, at the top and deeper than a recursive reader goes.
+            "1e999",
+            r#""\ud800""#,
+            r#"{"a":["\ud800",1e999]}"#,
+            &("[".repeat(400) + &"]".repeat(400)),
         ] {
             assert_eq!(
                 read_json_pong(&format!(r#"{{"type":"health_pong","timestamp":{odd}}}"#)),

@@ -504,6 +504,7 @@ fn what_is_malformed_gives_an_error() {
         r#"{"at":0,"call":{"event":{"message":{"conn":"c0v1","frame":{"ping":[1]}}}}}"#,
         r#"{"at":0,"call":{"request":{"kick":{"conn":"c0v1","close":{"code":1005,"reason":""}}}}}"#,
         r#"{"at":0,"call":{"request":{"kick":{"conn":"c0v1","close":{"code":65536,"reason":""}}}}}"#,
+        r#"{"at":0,"call":{"request":{"kick":{"conn":"c0v1","close":{"code":4000,"reason":"","retry":"now"}}}}}"#,
         r#"{"at":0,"call":{"request":{"broadcast":{"lobby":"den","payload":{"text":""},"except":"nobody"}}}}"#,
         r#"{"at":0,"call":{"request":{"broadcast":{"lobby":{"name":"den"},"payload":{"text":""}}}}}"#,
         r#"{"at":0,"event":"tick""#,
@@ -530,6 +531,8 @@ fn settings_with_an_unknown_or_impossible_field_give_an_error() {
         r#"{"user_overflow":"replace_newest"}"#,
         r#"{"answers":{"replaced":{"code":1006,"reason":""}}}"#,
         r#"{"answers":{"server_full":{"close":{"code":4002,"reason":"x"}}}}"#,
+        r#"{"answers":{"server_full":{"close":{"code":4002,"reason":"x"},"retry":"now","after":1}}}"#,
+        r#"{"answers":{"replaced":{"code":4005,"reason":"x","retry":"now"}}}"#,
     ] {
         is_refused::<Config>(json);
     }

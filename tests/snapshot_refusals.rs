@@ -1,6 +1,8 @@
 //! Snapshots from strangers: what contradicts itself is refused, and what is accepted never leads to a panic.
 
 mod cases;
+#[path = "fuzzing/tampering.rs"]
+mod tampering;
 
 use std::cell::Cell;
 
@@ -11,9 +13,9 @@ use lobbykeeper::{
     Cause, CloseFrame, ConnId, Except, Handshake, Input, Manager, Outbox, Payload, RestoreError, Snapshot, Time,
 };
 use proptest::prelude::*;
-use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
+use tampering::{Tampering, pointers, tamper};
 
 fn version_1() -> Value {
     serde_json::from_str(include_str!("snapshots/version_1.json")).unwrap()
@@ -68,24 +70,6 @@ fn a_snapshot_without_a_version_or_with_a_member_twice_cannot_be_read() {
     }
 }
 
-/// The pointers to all values, the whole one first.
-fn pointers(value: &Value) -> Vec<String> {
-    let mut all = vec![String::new()];
-    let children: Vec<(String, &Value)> = match value {
-        Value::Object(members) => members.iter().map(|(key, value)| (key.clone(), value)).collect(),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(at, item)| (at.to_string(), item))
-            .collect(),
-        _ => Vec::new(),
-    };
-    for (key, child) in children {
-        all.extend(pointers(child).into_iter().map(|rest| format!("/{key}{rest}")));
-    }
-    all
-}
-
 fn objects(snapshot: &Value) -> impl Iterator<Item = String> {
     let all = pointers(snapshot).into_iter();
     // The settings have a form of their own: what is missing there has its default.
@@ -134,22 +118,8 @@ fn a_contradiction_is_refused_and_named() {
     }
 }
 
-/// How one value is changed.
-#[derive(Clone, Debug)]
-enum Tampering {
-    /// Zero, the ends of the number types, an odd name and the like.
-    Constant(Index),
-    Add(i64),
-    Flip,
-    Remove,
-    Double,
-    Swap(Index),
-    /// Another value of the same snapshot.
-    Copy(Index),
-}
-
 fn tampering() -> impl Strategy<Value = Tampering> {
-    let any = any::<Index>;
+    let any = any::<usize>;
     prop_oneof![
         3 => any().prop_map(Tampering::Constant),
         3 => prop::sample::select(vec![-1, 1, 1_000, 5_000_000_000]).prop_map(Tampering::Add),
@@ -159,69 +129,6 @@ fn tampering() -> impl Strategy<Value = Tampering> {
         3 => any().prop_map(Tampering::Swap),
         3 => any().prop_map(Tampering::Copy),
     ]
-}
-
-fn constants() -> Vec<Value> {
-    let numbers = [
-        0,
-        1,
-        u64::from(u32::MAX) - 1,
-        u64::from(u32::MAX),
-        1 << 62,
-        u64::MAX - 1,
-        u64::MAX,
-    ];
-    let words = [
-        "",
-        "ann",
-        "den",
-        "c0v1",
-        "c3v4294967295",
-        "c4294967294v1",
-        "l0v4294967295",
-        "l4294967294v1",
-    ];
-    let mut all: Vec<Value> = numbers.map(Value::from).into();
-    all.extend(words.map(Value::from));
-    all.extend([Value::Null, json!([]), json!({}), json!(true), json!(-1), json!(0.5)]);
-    all
-}
-
-fn tamper(snapshot: &mut Value, at: Index, how: &Tampering) {
-    let all = pointers(snapshot);
-    let at = at.get(&all).clone();
-    let (parent, key) = at.rsplit_once('/').unwrap_or_default();
-    match how {
-        Tampering::Constant(index) => *snapshot.pointer_mut(&at).unwrap() = index.get(&constants()).clone(),
-        Tampering::Copy(index) => {
-            let other = snapshot.pointer(index.get(&all).as_str()).unwrap().clone();
-            *snapshot.pointer_mut(&at).unwrap() = other;
-        }
-        Tampering::Add(more) => {
-            let value = snapshot.pointer_mut(&at).unwrap();
-            if let Some(number) = value.as_u64() {
-                *value = number.wrapping_add_signed(*more).into();
-            }
-        }
-        Tampering::Flip => {
-            let value = snapshot.pointer_mut(&at).unwrap();
-            if let Some(flag) = value.as_bool() {
-                *value = (!flag).into();
-            }
-        }
-        Tampering::Remove | Tampering::Double | Tampering::Swap(_) => match snapshot.pointer_mut(parent).unwrap() {
-            Value::Array(items) if !key.is_empty() => {
-                let (here, count): (usize, _) = (key.parse().unwrap(), items.len());
-                match how {
-                    Tampering::Remove => _ = items.remove(here),
-                    Tampering::Swap(with) => items.swap(here, with.index(count)),
-                    _ => items.insert(here, items[here].clone()),
-                }
-            }
-            Value::Object(members) => _ = members.remove(key),
-            _ => {}
-        },
-    }
 }
 
 /// All that are open or closing.
@@ -286,7 +193,7 @@ fn lives_and_ends(manager: &mut Manager, inputs: &[Input<'_>]) -> Result<(), Tes
 
 #[test]
 fn what_was_tampered_with_is_refused_or_lives_and_ends_like_any_other() {
-    let tampered = prop::collection::vec((any::<Index>(), tampering()), 1..=3);
+    let tampered = prop::collection::vec((any::<usize>(), tampering()), 1..=3);
     let (accepted, refused) = (Cell::new(0), Cell::new(0));
     let run = TestRunner::new(cases(400, "proptest-regressions/snapshot.txt")).run(
         &(knobs(), steps(), 0_usize..=100, tampered),

@@ -37,7 +37,6 @@
     reason = "an expectation that is not met is a bug of these instruments, not of their caller"
 )]
 
-mod decode;
 mod invariants;
 mod meetings;
 mod model;
@@ -46,6 +45,7 @@ mod model_entry;
 mod model_health;
 mod pair;
 mod pong;
+mod replay;
 mod seen;
 mod settings;
 mod sim;
@@ -54,11 +54,11 @@ pub mod strategy;
 mod told;
 mod view;
 
-pub use decode::{fuzz, replay};
 pub use invariants::check_invariants;
 pub use meetings::{Meeting, Meetings};
 pub use model::Model;
 pub use pair::{Difference, Pair, Reference, Subject};
+pub use replay::replay;
 pub use seen::Seen;
 pub use settings::Knobs;
 pub use sim::{

@@ -47,7 +47,7 @@ impl Model {
             return;
         };
         let (overslept, gap) = (self.clock.active().saturating_sub(due), self.clock.active() - before);
-        if overslept > nanos(tolerance) {
+        if overslept > nanos(tolerance) && gap > 0 {
             let by = u64::try_from(overslept.min(gap)).unwrap();
             self.clock.suspended += by;
             self.clock.pauses += 1;

@@ -37,19 +37,26 @@ pub(crate) fn in_json(text: &str) -> Option<JsonPong> {
     let [Value::String(kind)] = &members.kinds[..] else {
         return None;
     };
-    let timestamp = match &members.timestamps[..] {
-        [] => None,
-        [timestamp] => timestamp.as_u64(),
-        _ => return None,
-    };
-    (kind == "health_pong").then_some(JsonPong { timestamp })
+    if kind != "health_pong" || members.timestamps > 1 {
+        return None;
+    }
+    let number: Result<Number, _> = serde_json::from_str(text);
+    Some(JsonPong {
+        timestamp: number.ok().map(|number| number.timestamp),
+    })
 }
 
 /// What counts in a JSON object. A member that stands there twice makes it nobody's pong.
 #[derive(Default)]
 struct Members {
     kinds: Vec<Value>,
-    timestamps: Vec<Value>,
+    timestamps: u32,
+}
+
+/// A JSON object with a time stamp that is one.
+#[derive(serde::Deserialize)]
+struct Number {
+    timestamp: u64,
 }
 
 impl<'de> Deserialize<'de> for Members {
@@ -72,8 +79,10 @@ impl<'de> Visitor<'de> for AnyObject {
         while let Some(key) = map.next_key::<String>()? {
             match &*key {
                 "type" => members.kinds.push(map.next_value()?),
-                "timestamp" => members.timestamps.push(map.next_value()?),
-                _ => _ = map.next_value::<IgnoredAny>()?,
+                other => {
+                    members.timestamps += u32::from(other == "timestamp");
+                    map.next_value::<IgnoredAny>()?;
+                }
             }
         }
         Ok(members)
