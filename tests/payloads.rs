@@ -64,9 +64,11 @@ fn a_ping_that_is_passed_on_is_read_from_a_log_and_one_that_no_frame_holds_is_no
     let ping: Payload = serde_json::from_str(json).unwrap();
     assert!(matches!(&ping, Payload::Ping(data) if data.as_bytes() == "1500"));
     assert_eq!(serde_json::to_string(&ping).unwrap(), json);
-    let of_bytes = |bytes: usize| format!(r#"{{"ping":"{}"}}"#, "AAAA".repeat(bytes / 3));
-    assert!(serde_json::from_str::<Payload>(&of_bytes(123)).is_ok());
-    let error = serde_json::from_str::<Payload>(&of_bytes(126)).unwrap_err();
+    // Three bytes each, and two in the end.
+    let (longest, longer) = ("AAAA".repeat(41) + "AAA=", "AAAA".repeat(42));
+    let read = |data: &str| serde_json::from_str::<Payload>(&format!(r#"{{"ping":"{data}"}}"#));
+    assert_eq!(read(&longest).unwrap().len(), 125);
+    let error = read(&longer).unwrap_err();
     assert!(error.to_string().contains("126, expected at most 125 bytes"), "{error}");
 }
 

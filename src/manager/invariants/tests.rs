@@ -113,6 +113,12 @@ fn of_tables() -> Vec<Corruption> {
         (Invariant::References, |manager| {
             manager.users.at_mut(ANN).replaced = Some(99);
         }),
+        (Invariant::References, |manager| {
+            _ = manager.presences.enter(DEN, 99, &mut { List::EMPTY });
+        }),
+        (Invariant::References, |manager| {
+            _ = manager.presences.enter(99, ANN, &mut { List::EMPTY });
+        }),
     ]
 }
 
