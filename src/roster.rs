@@ -224,6 +224,21 @@ mod tests {
     }
 
     #[test]
+    fn a_run_of_which_a_third_is_left_keeps_its_memory_for_those_who_come_back() {
+        let mut roster = Roster::new();
+        let conn = ConnId::new(Key {
+            index: 0,
+            generation: NonZeroU32::MIN,
+        });
+        let tickets: Vec<_> = (0..1_024).map(|_| roster.push(conn)).collect();
+        let capacity = roster.ids.capacity();
+        for ticket in &tickets[capacity / 3..] {
+            roster.remove(*ticket);
+        }
+        assert_eq!((roster.run().len(), roster.ids.capacity()), (capacity / 3, capacity));
+    }
+
+    #[test]
     fn a_run_that_was_long_gives_its_memory_back() {
         let mut roster = Roster::new();
         let conn = ConnId::new(FIRST);
