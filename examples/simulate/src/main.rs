@@ -98,19 +98,30 @@ fn whole_day(args: Args, verdict: &mut Verdict) -> Result<(), ScenarioError> {
     Ok(())
 }
 
+/// The columns of `evicted`.
+const EVICTED: [&str; 5] = [
+    "evicted as stale",
+    "ghosts among them",
+    "false evictions",
+    "oldest ghost",
+    "over the bound",
+];
+
+/// Who was evicted for silence, and who of them rightly.
+fn evicted(report: &Report) -> Vec<String> {
+    vec![
+        report.evictions.stale.to_string(),
+        report.stale.ghosts.to_string(),
+        report.stale.innocent.to_string(),
+        seconds(report.oldest_ghost),
+        report.ghosts_over_bound.to_string(),
+    ]
+}
+
 fn pauses(args: Args, verdict: &mut Verdict) -> Result<(), ScenarioError> {
     println!("# The server pauses, under load\n");
-    let mut table = Table::new(&[
-        "pause",
-        "on waking",
-        "strikes in a turn",
-        "noticed",
-        "evicted as stale",
-        "ghosts among them",
-        "false evictions",
-        "oldest ghost",
-        "over the bound",
-    ]);
+    let columns = ["pause", "on waking", "strikes in a turn", "noticed"];
+    let mut table = Table::new(&[&columns[..], &EVICTED].concat());
     for lasts in [millis(500), millis(1_100), secs(30), secs(600), secs(3_600)] {
         let orders = [
             ("inputs first", WakeOrder::InputsFirst, false),
@@ -128,17 +139,13 @@ fn pauses(args: Args, verdict: &mut Verdict) -> Result<(), ScenarioError> {
                 }],
                 ..evening(args)
             })?;
-            table.row(vec![
+            let cells = vec![
                 format!("{lasts:?}"),
                 name.into(),
                 if mid_turn { "yes" } else { "no" }.into(),
                 report.pauses_noticed.to_string(),
-                report.evictions.stale.to_string(),
-                report.stale.ghosts.to_string(),
-                report.stale.innocent.to_string(),
-                seconds(report.oldest_ghost),
-                report.ghosts_over_bound.to_string(),
-            ]);
+            ];
+            table.row([cells, evicted(&report)].concat());
         }
     }
     println!("{table}");
@@ -147,15 +154,7 @@ fn pauses(args: Args, verdict: &mut Verdict) -> Result<(), ScenarioError> {
 
 fn clock_steps(args: Args, verdict: &mut Verdict) -> Result<(), ScenarioError> {
     println!("# The server's clock is set\n");
-    let mut table = Table::new(&[
-        "step",
-        "taken for a pause",
-        "evicted as stale",
-        "ghosts among them",
-        "false evictions",
-        "oldest ghost",
-        "over the bound",
-    ]);
+    let mut table = Table::new(&[&["step", "taken for a pause"][..], &EVICTED].concat());
     for forward in [true, false] {
         for by in [millis(900), secs(5), secs(60), secs(3_600)] {
             let report = verdict.run(Scenario {
@@ -167,15 +166,11 @@ fn clock_steps(args: Args, verdict: &mut Verdict) -> Result<(), ScenarioError> {
                 }],
                 ..evening(args)
             })?;
-            table.row(vec![
+            let cells = vec![
                 format!("{}{by:?}", if forward { '+' } else { '-' }),
                 report.pauses_noticed.to_string(),
-                report.evictions.stale.to_string(),
-                report.stale.ghosts.to_string(),
-                report.stale.innocent.to_string(),
-                seconds(report.oldest_ghost),
-                report.ghosts_over_bound.to_string(),
-            ]);
+            ];
+            table.row([cells, evicted(&report)].concat());
         }
     }
     println!("{table}");
