@@ -73,7 +73,8 @@ fn the_committed_log_plays_to_the_same_digests_under_every_hash_key() {
         let mut lines = lines(&log);
         let mut replay = Replay::new(lines.next().unwrap_or_default(), *hash_key).unwrap();
         let mut out = Outbox::new();
-        for line in lines {
+        // An emulated machine needs a quarter of a second for each line.
+        for line in lines.take(if cfg!(miri) { 200 } else { usize::MAX }) {
             out.clear();
             replay.apply(line, &mut out).unwrap();
         }

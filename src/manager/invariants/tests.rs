@@ -277,6 +277,7 @@ fn there_is_something_of_everything_to_check() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes a minute there, and is about no memory")]
 fn each_corruption_is_reported_as_what_it_is() {
     for (number, (invariant, corrupt)) in corruptions().into_iter().enumerate() {
         let mut manager = manager();
