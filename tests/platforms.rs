@@ -1,7 +1,7 @@
 //! The same log gives the same output, byte for byte, on every platform and under every hash key. The committed log was
 //! recorded on one machine; each of its lines has a digest of all that came before and of what came of it. It is played
-//! again by this test, natively and, by `.ci/run`, on an emulated 32-bit and an emulated big-endian machine; and by
-//! `replay verify`, natively and as WebAssembly.
+//! again by this test, natively and, as far as 200 lines, on an emulated 32-bit and an emulated big-endian machine (by
+//! `.ci/run`); and by `replay verify`, natively and as WebAssembly.
 //!
 //! `UPDATE_PLATFORM_LOG=1 cargo test --test platforms` draws and records it anew, after a wanted change of the outputs.
 
