@@ -12,7 +12,7 @@ use crate::slots;
 /// A user in a lobby.
 #[derive(Clone, Debug)]
 pub(crate) struct Presence {
-    lobby: u32,
+    pub(crate) lobby: u32,
     pub(crate) user: u32,
     pub(crate) connections: u32,
     /// Of the lobby's list of users.
@@ -39,14 +39,18 @@ impl Presences {
 
     /// Counts one more connection of the user in the lobby. Returns the entry, and whether it is the first connection.
     pub(crate) fn enter(&mut self, lobby: u32, user: u32, users: &mut List) -> (u32, bool) {
-        let found = self.find(lobby, user);
-        let entry = found.unwrap_or_else(|| self.insert(lobby, user, users));
+        let hash = hash_pair(self.hash_key, lobby, user);
+        let found = self.find_hashed(hash, lobby, user);
+        let entry = found.unwrap_or_else(|| self.insert_hashed(hash, lobby, user, users));
         self.count(entry);
         (entry, found.is_none())
     }
 
     pub(crate) fn find(&self, lobby: u32, user: u32) -> Option<u32> {
-        let hash = hash_pair(self.hash_key, lobby, user);
+        self.find_hashed(hash_pair(self.hash_key, lobby, user), lobby, user)
+    }
+
+    fn find_hashed(&self, hash: u64, lobby: u32, user: u32) -> Option<u32> {
         let is_theirs = |&entry: &u32| {
             let presence = self.at(entry);
             presence.lobby == lobby && presence.user == user
@@ -62,7 +66,10 @@ impl Presences {
     /// Makes room for a user in a lobby where they have no entry yet, at the end of its list. Their connections are
     /// still to be counted.
     pub(crate) fn insert(&mut self, lobby: u32, user: u32, users: &mut List) -> u32 {
-        let hash = hash_pair(self.hash_key, lobby, user);
+        self.insert_hashed(hash_pair(self.hash_key, lobby, user), lobby, user, users)
+    }
+
+    fn insert_hashed(&mut self, hash: u64, lobby: u32, user: u32, users: &mut List) -> u32 {
         let presence = Presence {
             lobby,
             user,
@@ -115,12 +122,6 @@ impl Linked for Presences {
 
     fn links_mut(&mut self, slot: u32) -> &mut Links {
         &mut self.entries[slot as usize].links
-    }
-}
-
-impl Presence {
-    pub(crate) fn lobby(&self) -> u32 {
-        self.lobby
     }
 }
 
