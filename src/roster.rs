@@ -226,10 +226,7 @@ mod tests {
     #[test]
     fn a_run_of_which_a_third_is_left_keeps_its_memory_for_those_who_come_back() {
         let mut roster = Roster::new();
-        let conn = ConnId::new(Key {
-            index: 0,
-            generation: NonZeroU32::MIN,
-        });
+        let conn = ConnId::new(FIRST);
         let tickets: Vec<_> = (0..1_024).map(|_| roster.push(conn)).collect();
         let capacity = roster.ids.capacity();
         for ticket in &tickets[capacity / 3..] {

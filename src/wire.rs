@@ -58,11 +58,6 @@ impl Pinger {
         NonZeroU64::MIN.saturating_add(self.last - 1)
     }
 
-    /// The last time stamp given out.
-    pub(crate) fn last_timestamp(&self) -> u64 {
-        self.last
-    }
-
     /// The ping with this time stamp. Allocates nothing if the pings before it have been dropped, else twice.
     pub(crate) fn payload(&mut self, timestamp: NonZeroU64) -> Payload {
         self.buffer.clear();

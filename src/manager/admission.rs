@@ -154,7 +154,8 @@ impl Manager {
         )
     }
 
-    fn check_name(&self, name: &str) -> Result<(), Breach> {
+    /// Whether a lobby or a user may have this name.
+    pub(super) fn check_name(&self, name: &str) -> Result<(), Breach> {
         let (bytes, max) = (name.len() as u64, u64::from(self.config.max_name_bytes));
         if (1..=max).contains(&bytes) {
             return Ok(());

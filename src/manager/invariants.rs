@@ -152,7 +152,7 @@ impl Manager {
                     format!("the ticket of {id} for {lobby} is held by {holder:?}")
                 })?;
                 let presence = self.presences.at(place.presence);
-                let theirs = (presence.lobby(), presence.user) == (place.lobby, conn.user);
+                let theirs = (presence.lobby, presence.user) == (place.lobby, conn.user);
                 ensure(theirs, Invariant::PresenceCount, || {
                     format!("{id} is in {lobby} by another's entry, {presence:?}")
                 })?;
@@ -179,7 +179,7 @@ impl Manager {
             ensure(kept > 0, Invariant::LobbyOpen, || format!("{name:?}"))?;
             let listed = lobby.users.walk(|entry| {
                 let links = self.presences.links_of(entry)?;
-                (self.presences.at(entry).lobby() == key.index).then_some(links)
+                (self.presences.at(entry).lobby == key.index).then_some(links)
             });
             let present = users.get(&key.index).copied().unwrap_or_default();
             let whole = listed.as_ref().is_some_and(|listed| listed.len() == present);
@@ -197,8 +197,7 @@ impl Manager {
         let now = self.clock.active();
         let check = self.deadlines.get(id.index());
         let in_time = if conn.is_open() {
-            conn.pulse
-                .check_state(id, now, self.pinger.last_timestamp(), self.patience)?;
+            conn.pulse.check_state(id, now, self.pinger.last(), self.patience)?;
             // An answered demand leaves its check time behind: a message moves no timer.
             let due = conn.pulse.deadline();
             due.is_none_or(|due| check.is_some_and(|check| check <= due))

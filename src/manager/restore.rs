@@ -67,7 +67,7 @@ impl Manager {
         let mut before = "";
         for (position, user) in users.iter().enumerate() {
             let fault = |fault| Err(RestoreError::User { position, fault });
-            if !self.fits_as_name(&user.name) {
+            if self.check_name(&user.name).is_err() {
                 return fault("a name that is empty or too long");
             }
             if *before >= *user.name {
@@ -167,7 +167,7 @@ impl Manager {
         let mut lobbies = Vec::with_capacity(state.lobbies.len());
         for lobby in &state.lobbies {
             let fault = |fault| RestoreError::Lobby { lobby: lobby.id, fault };
-            if !self.fits_as_name(&lobby.name) {
+            if self.check_name(&lobby.name).is_err() {
                 return Err(fault("a name that is empty or too long"));
             }
             if lobby.revision > MOST_COUNTED {
@@ -302,10 +302,6 @@ impl Manager {
             return Err(RestoreError::Limit("max_connections"));
         }
         Ok(())
-    }
-
-    fn fits_as_name(&self, name: &str) -> bool {
-        !name.is_empty() && name.len() <= self.config.max_name_bytes as usize
     }
 }
 
