@@ -1,6 +1,7 @@
 //! A recording: it holds what the manager was told, and plays again to the same outputs, or to an error that names the
 //! line.
 
+mod cases;
 mod recorded;
 
 use lobbykeeper::{
@@ -50,7 +51,7 @@ fn fault(from: &str, to: &str) -> (u64, Fault) {
 }
 
 proptest! {
-    #![proptest_config(recorded::cases(100))]
+    #![proptest_config(cases::cases(100, "proptest-regressions/recorder.txt"))]
 
     #[test]
     fn a_recorder_does_what_a_manager_does(config in config(), inputs in inputs()) {

@@ -1,5 +1,6 @@
 //! A run is cut down to what something needs, and what is left still does it.
 
+mod cases;
 mod recorded;
 
 use std::ops::ControlFlow;
@@ -175,7 +176,7 @@ fn an_input_without_a_reply_is_handed_out_as_well() {
 }
 
 proptest! {
-    #![proptest_config(recorded::cases(40))]
+    #![proptest_config(cases::cases(40, "proptest-regressions/shrink.txt"))]
 
     #[test]
     fn the_whole_script_is_the_run_itself(config in recorded::config(), inputs in recorded::inputs()) {

@@ -12,17 +12,6 @@ use lobbykeeper::{
 use proptest::prelude::*;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
-/// How many cases, unless `PROPTEST_CASES` says so.
-pub(crate) fn cases(cases: u32) -> ProptestConfig {
-    let default = ProptestConfig::default();
-    let asked_for = std::env::var_os("PROPTEST_CASES").is_some();
-    ProptestConfig {
-        cases: if asked_for { default.cases } else { cases },
-        failure_persistence: None,
-        ..default
-    }
-}
-
 /// Records a run. Its digest, and its log.
 pub(crate) fn record(config: Config, inputs: &[Input<'_>]) -> (Digest, Vec<u8>) {
     let (mut out, mut log) = (Outbox::new(), Vec::new());
