@@ -2,34 +2,20 @@
 
 use std::mem;
 use std::pin::pin;
-use std::sync::LazyLock;
 
 use axum::extract::ws::{Message, Utf8Bytes};
-use lobbykeeper::{
-    Cause, CloseFrame, Command, ConnId, ConnMap, Frame, Handshake, Inbound, Outbox, Output, Payload, Reply, Request,
-    Stats, Time,
-};
+use lobby_chat::Chat;
+use lobbykeeper::{Cause, CloseFrame, Command, ConnId, ConnMap, Frame, Outbox, Output, Payload, Stats, Time};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
-use crate::chat;
-use crate::log::{self, CapacityWatch};
-use crate::machine::Machine;
 use crate::socket::{Outlet, close_message};
 
 /// How many events wait for the hub; a socket that finds no room waits with its next. Also how many are handled in one
 /// turn, so that all that had come before a deadline are heard before it is judged, and a flood does not put the
 /// judgement off.
 pub(crate) const MAX_EVENTS: usize = 256;
-
-/// What clients are told when the server stops.
-pub(crate) static GOING_AWAY: LazyLock<CloseFrame> =
-    LazyLock::new(|| CloseFrame::new(1001, "server going away").expect("1001 may be sent"));
-
-/// What a client is told whose message is too long.
-static TOO_LONG: LazyLock<CloseFrame> =
-    LazyLock::new(|| CloseFrame::new(1009, "message too long").expect("1009 may be sent"));
 
 /// What the sockets and the HTTP side tell the hub.
 #[derive(Debug)]
@@ -45,9 +31,10 @@ pub(crate) enum Event {
         conn: ConnId,
         message: Message,
     },
-    /// The client sent a message beyond the limit, so nothing more can be read from it.
-    TooLong {
+    /// The client broke the protocol, so nothing more can be read from it.
+    Failed {
         conn: ConnId,
+        close: CloseFrame,
     },
     Closed {
         conn: ConnId,
@@ -58,7 +45,7 @@ pub(crate) enum Event {
 
 #[derive(Debug)]
 pub(crate) struct Hub {
-    manager: Machine,
+    chat: Chat,
     sockets: ConnMap<Outlet>,
     /// Read while the calls that this leads to write `next`.
     out: Outbox,
@@ -66,19 +53,17 @@ pub(crate) struct Hub {
     origin: Instant,
     /// When the shutdown began.
     stopping_since: Option<Instant>,
-    capacity: CapacityWatch,
 }
 
 impl Hub {
-    pub(crate) fn new(manager: Machine) -> Self {
+    pub(crate) fn new(chat: Chat) -> Self {
         Self {
-            manager,
+            chat,
             sockets: ConnMap::new(),
             out: Outbox::new(),
             next: Outbox::new(),
             origin: Instant::now(),
             stopping_since: None,
-            capacity: CapacityWatch::default(),
         }
     }
 
@@ -100,7 +85,7 @@ impl Hub {
             let now = self.now();
             self.turn(now, batch.drain(..));
             // No client is left then but those who were refused and have not said goodbye.
-            let time_is_up = |since: Instant| since.elapsed() >= self.manager.config().close_timeout;
+            let time_is_up = |since: Instant| since.elapsed() >= self.chat.config().close_timeout;
             if self.sockets.is_empty() && self.stopping_since.is_some_and(time_is_up) {
                 return;
             }
@@ -112,9 +97,9 @@ impl Hub {
         for event in events {
             self.handle(now, event);
         }
-        self.manager.event(now, lobbykeeper::Event::Tick, &mut self.out);
+        self.chat.tick(now, &mut self.out);
         self.carry_out(now);
-        self.manager.end_turn();
+        self.chat.end_turn();
     }
 
     /// The driver's clock, read anew for each turn.
@@ -124,18 +109,16 @@ impl Hub {
 
     /// When it must wake though nothing comes.
     fn wake(&self) -> Option<Instant> {
-        match self.manager.next_deadline() {
+        match self.chat.next_deadline() {
             Some(deadline) => deadline.to_instant(self.origin.into_std()).map(Instant::from_std),
             // Those who were refused still have the time to say goodbye.
-            None => self.stopping_since?.checked_add(self.manager.config().close_timeout),
+            None => self.stopping_since?.checked_add(self.chat.config().close_timeout),
         }
     }
 
     fn begin_shutdown(&mut self) {
         let now = self.now();
-        info!(closing = self.manager.stats().open_connections, "shutting down");
-        let close = GOING_AWAY.clone();
-        self.manager.request(now, Request::CloseAll { close }, &mut self.out);
+        self.chat.shut_down(now, &mut self.out);
         self.carry_out(now);
         self.stopping_since = Some(Instant::now());
     }
@@ -154,35 +137,18 @@ impl Hub {
                 }
             }
             Event::Message { conn, message } => self.receive(now, conn, &message),
-            Event::TooLong { conn } => {
-                let close = TOO_LONG.clone();
-                self.manager.request(now, Request::Kick { conn, close }, &mut self.out);
-            }
+            Event::Failed { conn, close } => self.chat.kick(now, conn, close, &mut self.out),
             Event::Closed { conn, cause } => self.ended(now, conn, cause),
             // Whoever asked may have left.
-            Event::Stats(answer) => drop(answer.send(self.manager.stats())),
+            Event::Stats(answer) => drop(answer.send(self.chat.stats())),
         }
         self.carry_out(now);
     }
 
     fn admit(&mut self, now: Time, lobby: &str, user: &str, outlet: Outlet) -> Result<ConnId, CloseFrame> {
-        if self.stopping_since.is_some() {
-            return Err(GOING_AWAY.clone());
-        }
-        let connected = lobbykeeper::Event::Connected(Handshake::new(lobby, user));
-        match self.manager.event(now, connected, &mut self.out) {
-            Reply::Connected(Ok(conn)) => {
-                self.sockets.insert(conn, outlet);
-                log::connected(conn, user, lobby, &self.manager.stats());
-                chat::welcome(&mut self.manager, now, conn, &mut self.out);
-                Ok(conn)
-            }
-            Reply::Connected(Err(refusal)) => {
-                log::refused(&refusal, user, lobby);
-                Err(refusal.close_frame())
-            }
-            other => unreachable!("{other:?} is no answer to a newcomer"),
-        }
+        let conn = self.chat.connected(now, lobby, user, &mut self.out)?;
+        self.sockets.insert(conn, outlet);
+        Ok(conn)
     }
 
     fn receive(&mut self, now: Time, conn: ConnId, message: &Message) {
@@ -194,21 +160,12 @@ impl Hub {
             // The socket's task keeps it to itself and reports the end.
             Message::Close(_) => return,
         };
-        let reply = self
-            .manager
-            .event(now, lobbykeeper::Event::Message { conn, frame }, &mut self.out);
-        if reply == Reply::Message(Inbound::Deliver) {
-            match message {
-                Message::Text(text) => chat::text_received(&mut self.manager, now, conn, text, &mut self.out),
-                _ => chat::binary_received(&mut self.manager, now, conn, &mut self.out),
-            }
-        }
+        self.chat.message(now, conn, frame, &mut self.out);
     }
 
     fn ended(&mut self, now: Time, conn: ConnId, cause: Cause) {
         self.sockets.remove(conn);
-        self.manager
-            .event(now, lobbykeeper::Event::Closed { conn, cause }, &mut self.out);
+        self.chat.closed(now, conn, cause, &mut self.out);
     }
 
     /// Does what the manager says until it says nothing more. What follows from doing it, a send that fails or a notice
@@ -216,7 +173,7 @@ impl Hub {
     fn carry_out(&mut self, now: Time) {
         while !self.out.is_empty() {
             let Self {
-                manager,
+                chat,
                 sockets,
                 out,
                 next,
@@ -227,7 +184,7 @@ impl Hub {
                     Output::Command(Command::Send { to, payload }) => {
                         let message = shared_message(payload);
                         for &conn in to {
-                            send(manager, sockets, now, conn, message.clone(), next);
+                            send(chat, sockets, now, conn, message.clone(), next);
                         }
                     }
                     Output::Command(Command::Close {
@@ -239,7 +196,7 @@ impl Hub {
                         ..
                     }) => {
                         info!(%conn, code, ?reason, %cause, %receipt, "closing");
-                        send(manager, sockets, now, conn, close_message(code, reason), next);
+                        send(chat, sockets, now, conn, close_message(code, reason), next);
                     }
                     Output::Command(Command::Evict {
                         conn, cause, receipt, ..
@@ -247,36 +204,24 @@ impl Hub {
                         info!(%conn, %cause, %receipt, "evicting");
                         sockets.remove(conn);
                     }
-                    Output::Notice(notice) => {
-                        log::notice(&notice, manager);
-                        chat::noticed(manager, now, notice, next);
-                    }
+                    Output::Notice(notice) => chat.noticed(now, notice, next),
                 }
             }
             self.out.clear();
             mem::swap(&mut self.out, &mut self.next);
         }
-        self.capacity.look(&self.manager.stats());
     }
 }
 
 /// Queues a message for a socket. One whose queue is full, or whose task has ended, is reported as closed and
 /// forgotten, which ends its task.
-fn send(
-    manager: &mut Machine,
-    sockets: &mut ConnMap<Outlet>,
-    now: Time,
-    conn: ConnId,
-    message: Message,
-    next: &mut Outbox,
-) {
+fn send(chat: &mut Chat, sockets: &mut ConnMap<Outlet>, now: Time, conn: ConnId, message: Message, next: &mut Outbox) {
     // One that is not in the map has ended since the command was written.
     if let Some(outlet) = sockets.get(conn)
         && outlet.send(message).is_err()
     {
         sockets.remove(conn);
-        let cause = Cause::SendFailed;
-        manager.event(now, lobbykeeper::Event::Closed { conn, cause }, next);
+        chat.closed(now, conn, Cause::SendFailed, next);
     }
 }
 
@@ -292,6 +237,9 @@ fn shared_message(payload: &Payload) -> Message {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use lobby_chat::Settings;
     use lobbykeeper::Config;
 
     use super::*;
@@ -299,16 +247,23 @@ mod tests {
 
     #[test]
     fn a_turn_full_of_messages_keeps_the_deadline() {
-        let mut hub = Hub::new(Machine::new(Config::default(), None).expect("the defaults are valid"));
+        let settings = Settings {
+            config: Config::default(),
+            max_message_bytes: 65_536,
+            handshake_timeout: Duration::from_secs(10),
+            record: None,
+            echo: false,
+        };
+        let mut hub = Hub::new(Chat::new(&settings).expect("the defaults are valid"));
         let (outlet, _inlet) = outlet(8);
         hub.admit(Time::ZERO, "den", "ann", outlet).expect("there is room");
         hub.carry_out(Time::ZERO);
-        let deadline = hub.manager.next_deadline().expect("the newcomer has been pinged");
+        let deadline = hub.chat.next_deadline().expect("the newcomer has been pinged");
         let message = |()| Event::Message {
             conn: "c9v9".parse().expect("an id"),
             message: Message::Text("of somebody else".into()),
         };
         hub.turn(deadline, [(); MAX_EVENTS].map(message).into_iter());
-        assert!(hub.manager.next_deadline() > Some(deadline));
+        assert!(hub.chat.next_deadline() > Some(deadline));
     }
 }

@@ -1,33 +1,26 @@
 //! The command: flags, log, address, Ctrl-C.
 
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use lobby_server::{Args, serve};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    let settings = match args.settings() {
+    let settings = match args.flags.settings() {
         Ok(settings) => settings,
         Err(error) => Args::command().error(ErrorKind::ValueValidation, error).exit(),
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    lobby_chat::log_to_stderr();
     let listener = match TcpListener::bind(args.listen).await {
         Ok(listener) => listener,
         Err(error) => return fail(&format!("cannot listen on {}: {error}", args.listen)),
     };
     println!("http://{}", listener.local_addr().unwrap_or(args.listen));
-    match serve(listener, settings, told_to_stop()).await {
+    match serve(listener, &settings, args.queue_length, told_to_stop()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error.to_string()),
     }

@@ -7,13 +7,12 @@ use axum::http::StatusCode;
 use axum::response::{Html, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use lobby_chat::{PAGE, authenticate};
 use lobbykeeper::{CloseFrame, Stats};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
-use crate::auth::authenticate;
 use crate::hub::Event;
-use crate::log;
 use crate::socket::Port;
 
 /// What the handlers need.
@@ -26,7 +25,7 @@ pub(crate) struct Lobbies {
 
 pub(crate) fn router(lobbies: Lobbies) -> Router {
     Router::new()
-        .route("/", get(async || Html(include_str!("page.html"))))
+        .route("/", get(async || Html(PAGE)))
         .route("/stats", get(stats))
         .route("/ws/{lobby}", get(enter))
         // A lobby without a name is refused with a reason like any other that cannot be.
@@ -55,7 +54,7 @@ async fn enter(
 ) -> Response {
     let lobby = lobby.map(|Path(lobby)| lobby).unwrap_or_default();
     let user = match &credentials {
-        Ok(Query(Credentials { token })) => authenticate(token).await,
+        Ok(Query(Credentials { token })) => authenticate(token),
         Err(_) => None,
     };
     let Lobbies {
@@ -73,7 +72,7 @@ async fn enter(
             if let Some(user) = user {
                 port.serve(socket, lobby, user).await;
             } else {
-                log::unauthorized(&lobby);
+                lobby_chat::log_unauthorized(&lobby);
                 port.refuse(socket, &unauthorized).await;
             }
         })

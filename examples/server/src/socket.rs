@@ -7,13 +7,13 @@ use std::time::Duration;
 use axum::extract::ws::{self, Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use lobby_chat::failure;
 use lobbykeeper::{Cause, CloseFrame, ConnId};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
-use tungstenite::error::CapacityError;
 
-use crate::hub::{self, Event};
+use crate::hub::Event;
 
 /// The hub's end of a socket. Dropping it ends the socket's task at once, whatever that is waiting for.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Port {
             Ok(()) => admission.await.ok(),
             Err(_) => None,
         };
-        match admission.unwrap_or_else(|| Err(hub::GOING_AWAY.clone())) {
+        match admission.unwrap_or_else(|| Err(lobby_chat::going_away())) {
             Ok(conn) => self.carry(socket, conn, inlet).await,
             Err(close) => self.refuse(socket, &close).await,
         }
@@ -117,14 +117,16 @@ impl Port {
                     return Cause::Peer;
                 }
                 Ok(message) => Event::Message { conn, message },
-                Err(error) if is_too_long(&error) => {
-                    let _ = self.events.send(Event::TooLong { conn }).await;
-                    // Nothing can be read after it, not even the client's goodbye. Had the socket to go now, the rest
-                    // of the message would lie unread in it, the system would reset the stream, and
-                    // the client might not see why. The manager sets the time.
+                Err(error) => {
+                    let Some(close) = tungstenite_error(&error).and_then(failure) else {
+                        return Cause::Error;
+                    };
+                    let _ = self.events.send(Event::Failed { conn, close }).await;
+                    // Nothing can be read after it, not even the client's goodbye. Had the socket to go now, what lies
+                    // unread in it would make the system reset the stream, and the client might not see why. The
+                    // manager sets the time.
                     return pending().await;
                 }
-                Err(_) => return Cause::Error,
             };
             if self.events.send(event).await.is_err() {
                 break;
@@ -153,12 +155,8 @@ pub(crate) fn close_message(code: u16, reason: &str) -> Message {
     }))
 }
 
-/// Whether the client sent more than the upgrade allows.
-fn is_too_long(error: &axum::Error) -> bool {
-    // axum boxes the errors of the `tungstenite` that it uses; a test sees to it that ours is of the same version.
-    let error = std::error::Error::source(error).and_then(|source| source.downcast_ref());
-    matches!(
-        error,
-        Some(tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }))
-    )
+/// What is inside an error of axum: that boxes the errors of the `tungstenite` that it uses; a test sees to it that ours
+/// is of the same version.
+fn tungstenite_error(error: &axum::Error) -> Option<&tungstenite::Error> {
+    std::error::Error::source(error)?.downcast_ref()
 }

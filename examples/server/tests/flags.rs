@@ -17,7 +17,7 @@ fn parse(flags: &[&str]) -> Result<Args, clap::Error> {
 
 #[test]
 fn the_defaults_are_five_hundred_connections_ten_a_lobby_and_else_the_librarys() {
-    let settings = parse(&[]).unwrap().settings().unwrap();
+    let settings = parse(&[]).unwrap().flags.settings().unwrap();
     let expected = Config {
         max_connections: Some(500),
         max_connections_per_lobby: Some(10),
@@ -31,7 +31,7 @@ fn the_defaults_are_five_hundred_connections_ten_a_lobby_and_else_the_librarys()
 
 #[test]
 fn the_hash_key_is_drawn_anew_each_time() {
-    let key = || parse(&[]).unwrap().settings().unwrap().config.hash_key;
+    let key = || parse(&[]).unwrap().flags.settings().unwrap().config.hash_key;
     assert_ne!(key(), key());
 }
 
@@ -45,6 +45,7 @@ fn every_limit_and_time_has_a_flag() {
         "--max-name-bytes=32",
         "--max-message-bytes=1000",
         "--queue-length=8",
+        "--handshake-timeout=3s",
         "--ping-interval=1m",
         "--ping-timeout=1500ms",
         "--max-missed=5",
@@ -55,7 +56,9 @@ fn every_limit_and_time_has_a_flag() {
         "--pause-tolerance=off",
         "--record=flight.log",
     ]);
-    let settings = args.unwrap().settings().unwrap();
+    let args = args.unwrap();
+    assert_eq!(args.queue_length, NonZeroU16::new(8).unwrap());
+    let settings = args.flags.settings().unwrap();
     let expected = Config {
         max_connections: None,
         max_connections_per_lobby: Some(0),
@@ -75,7 +78,7 @@ fn every_limit_and_time_has_a_flag() {
     };
     assert_eq!(settings.config, expected);
     assert_eq!(settings.max_message_bytes, 1_000);
-    assert_eq!(settings.queue_length, NonZeroU16::new(8).unwrap());
+    assert_eq!(settings.handshake_timeout, Duration::from_secs(3));
     assert_eq!(settings.record.unwrap(), Path::new("flight.log"));
 }
 
@@ -97,9 +100,9 @@ fn wrong_flags_get_claps_error() {
 
 #[test]
 fn settings_that_contradict_each_other_are_an_error() {
-    let contradiction = parse(&["--ping-timeout=30s"]).unwrap().settings();
+    let contradiction = parse(&["--ping-timeout=30s"]).unwrap().flags.settings();
     assert_eq!(contradiction.unwrap_err(), ConfigError::PingTimeoutBeyondInterval);
-    let zero = parse(&["--max-missed=0"]).unwrap().settings();
+    let zero = parse(&["--max-missed=0"]).unwrap().flags.settings();
     assert_eq!(zero.unwrap_err(), ConfigError::Zero("max_missed"));
 }
 

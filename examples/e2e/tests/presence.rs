@@ -1,13 +1,18 @@
 //! Who is there: the roster in the welcome, and the changes after it.
 
+#[macro_use]
 mod common;
 
-use common::{Server, settings};
+use common::{Kind, Server, settings};
 use serde_json::json;
 
-#[tokio::test]
-async fn the_welcome_has_the_roster_and_later_changes_have_later_revisions() {
-    let server = Server::start(settings()).await;
+on_each_server! {
+    the_welcome_has_the_roster_and_later_changes_have_later_revisions,
+    a_second_connection_of_a_user_changes_nothing_for_the_others,
+}
+
+async fn the_welcome_has_the_roster_and_later_changes_have_later_revisions(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut ann = server.knock("den", "ann").await;
     assert_eq!(
         ann.receive().await,
@@ -46,9 +51,8 @@ async fn the_welcome_has_the_roster_and_later_changes_have_later_revisions() {
     );
 }
 
-#[tokio::test]
-async fn a_second_connection_of_a_user_changes_nothing_for_the_others() {
-    let server = Server::start(settings()).await;
+async fn a_second_connection_of_a_user_changes_nothing_for_the_others(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut ann = server.enter("den", "ann").await;
     let phone = server.enter("den", "bob").await;
     ann.next("joined").await;

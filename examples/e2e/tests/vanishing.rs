@@ -1,23 +1,28 @@
 //! Clients that go without a word leave nothing behind.
 
+#[macro_use]
 mod common;
 
-use common::{Server, settings};
+use common::{Kind, Server, settings};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-#[tokio::test]
-async fn a_client_whose_stream_ends_has_left() {
-    let server = Server::start(settings()).await;
+on_each_server! {
+    a_client_whose_stream_ends_has_left,
+    a_client_that_says_goodbye_is_answered_and_has_left,
+    those_who_go_between_the_upgrade_and_the_admission_leave_nothing,
+}
+
+async fn a_client_whose_stream_ends_has_left(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut ann = server.enter("den", "ann").await;
     let bob = server.enter("den", "bob").await;
     drop(bob);
     assert_eq!(ann.next("left").await["user"], "bob");
 }
 
-#[tokio::test]
-async fn a_client_that_says_goodbye_is_answered_and_has_left() {
-    let server = Server::start(settings()).await;
+async fn a_client_that_says_goodbye_is_answered_and_has_left(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut ann = server.enter("den", "ann").await;
     let mut bob = server.enter("den", "bob").await;
     bob.socket.close(None).await.unwrap();
@@ -25,9 +30,8 @@ async fn a_client_that_says_goodbye_is_answered_and_has_left() {
     assert_eq!(ann.next("left").await["user"], "bob");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn those_who_go_between_the_upgrade_and_the_admission_leave_nothing() {
-    let server = Server::start(settings()).await;
+async fn those_who_go_between_the_upgrade_and_the_admission_leave_nothing(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     for number in 0..200 {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         let request = format!(

@@ -1,21 +1,34 @@
 //! Who may not come in sees why: the upgrade succeeds, and the close frame has a code and a reason.
 
+#[macro_use]
 mod common;
 
-use common::{Server, settings};
+use common::{Kind, Server, settings};
 use lobbykeeper::Config;
+
+on_each_server! {
+    a_full_server_refuses_with_4002_server_full,
+    a_full_lobby_refuses_with_4002_lobby_full_and_others_are_open,
+    a_seat_that_was_left_is_free_again,
+    without_a_token_it_is_4001_unauthorized,
+    one_connection_too_many_of_a_user_is_refused_with_advice,
+    a_name_that_is_empty_or_too_long_is_refused_with_4004,
+    a_name_may_hold_any_character,
+}
 
 /// Limits, and nobody pinged.
 fn config() -> Config {
     settings().config
 }
 
-#[tokio::test]
-async fn a_full_server_refuses_with_4002_server_full() {
-    let server = Server::with(Config {
-        max_connections: Some(1),
-        ..config()
-    })
+async fn a_full_server_refuses_with_4002_server_full(kind: Kind) {
+    let server = Server::with(
+        kind,
+        Config {
+            max_connections: Some(1),
+            ..config()
+        },
+    )
     .await;
     let _ann = server.enter("den", "ann").await;
     let mut bob = server.knock("attic", "bob").await;
@@ -23,12 +36,14 @@ async fn a_full_server_refuses_with_4002_server_full() {
     bob.gone().await;
 }
 
-#[tokio::test]
-async fn a_full_lobby_refuses_with_4002_lobby_full_and_others_are_open() {
-    let server = Server::with(Config {
-        max_connections_per_lobby: Some(1),
-        ..config()
-    })
+async fn a_full_lobby_refuses_with_4002_lobby_full_and_others_are_open(kind: Kind) {
+    let server = Server::with(
+        kind,
+        Config {
+            max_connections_per_lobby: Some(1),
+            ..config()
+        },
+    )
     .await;
     let _ann = server.enter("den", "ann").await;
     let mut bob = server.knock("den", "bob").await;
@@ -36,12 +51,14 @@ async fn a_full_lobby_refuses_with_4002_lobby_full_and_others_are_open() {
     server.enter("attic", "bob").await;
 }
 
-#[tokio::test]
-async fn a_seat_that_was_left_is_free_again() {
-    let server = Server::with(Config {
-        max_connections: Some(1),
-        ..config()
-    })
+async fn a_seat_that_was_left_is_free_again(kind: Kind) {
+    let server = Server::with(
+        kind,
+        Config {
+            max_connections: Some(1),
+            ..config()
+        },
+    )
     .await;
     let ann = server.enter("den", "ann").await;
     drop(ann);
@@ -49,9 +66,8 @@ async fn a_seat_that_was_left_is_free_again() {
     server.enter("den", "bob").await;
 }
 
-#[tokio::test]
-async fn without_a_token_it_is_4001_unauthorized() {
-    let server = Server::start(settings()).await;
+async fn without_a_token_it_is_4001_unauthorized(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     for path in [
         "/ws/den",
         "/ws/den?token=",
@@ -65,24 +81,28 @@ async fn without_a_token_it_is_4001_unauthorized() {
     assert_eq!(server.stats().await["admissions"], 0);
 }
 
-#[tokio::test]
-async fn one_connection_too_many_of_a_user_is_refused_with_advice() {
-    let server = Server::with(Config {
-        max_connections_per_user: Some(1),
-        ..config()
-    })
+async fn one_connection_too_many_of_a_user_is_refused_with_advice(kind: Kind) {
+    let server = Server::with(
+        kind,
+        Config {
+            max_connections_per_user: Some(1),
+            ..config()
+        },
+    )
     .await;
     let _ann = server.enter("den", "ann").await;
     let mut again = server.knock("attic", "ann").await;
     assert_eq!(again.close_frame().await, (4003, "user_limit;retry=5000".into()));
 }
 
-#[tokio::test]
-async fn a_name_that_is_empty_or_too_long_is_refused_with_4004() {
-    let server = Server::with(Config {
-        max_name_bytes: 3,
-        ..config()
-    })
+async fn a_name_that_is_empty_or_too_long_is_refused_with_4004(kind: Kind) {
+    let server = Server::with(
+        kind,
+        Config {
+            max_name_bytes: 3,
+            ..config()
+        },
+    )
     .await;
     for path in [
         "/ws/?token=ann",
@@ -96,9 +116,8 @@ async fn a_name_that_is_empty_or_too_long_is_refused_with_4004() {
     server.enter("den", "ann").await;
 }
 
-#[tokio::test]
-async fn a_name_may_hold_any_character() {
-    let server = Server::start(settings()).await;
+async fn a_name_may_hold_any_character(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut client = server.request("/ws/a%2Fb%20%3F?token=%22%3Cann%3E%26%0A").await;
     let welcome = client.next("welcome").await;
     assert_eq!(welcome["lobby"], "a/b ?");

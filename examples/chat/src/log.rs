@@ -1,8 +1,21 @@
 //! What the log says. Names come from strangers, so they are written as `Debug` does it: quoted, and with control
 //! characters escaped.
 
+use std::io::{self, IsTerminal};
+
 use lobbykeeper::{ConnId, Ending, Manager, Notice, Refusal, Stats};
 use tracing::{debug, info, warn};
+use tracing_subscriber::EnvFilter;
+
+/// Logs to the standard error stream what `RUST_LOG` asks for, `info` by default.
+pub fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+}
 
 /// From so many tenths of a per cent on a server is nearly full.
 const NEARLY_FULL: u32 = 800;
@@ -17,7 +30,8 @@ pub(crate) fn refused(refusal: &Refusal, user: &str, lobby: &str) {
     info!(?user, ?lobby, %rule, %receipt, "refused");
 }
 
-pub(crate) fn unauthorized(lobby: &str) {
+/// Somebody came whose token stands for nobody.
+pub fn unauthorized(lobby: &str) {
     info!(?lobby, "refused: unauthorized");
 }
 

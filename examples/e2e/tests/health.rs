@@ -1,14 +1,23 @@
 //! Pings, latency and silence.
 
+#[macro_use]
 mod common;
 
 use std::time::Duration;
 
-use common::{Server, guard, settings};
+use common::{Kind, Server, guard, settings};
 use futures_util::{SinkExt, StreamExt};
 use lobbykeeper::{Config, PingFormat};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
+
+on_each_server! {
+    an_unresponsive_client_is_evicted_and_a_chatty_one_that_ignores_pings_stays,
+    a_flood_of_messages_does_not_put_off_the_eviction_of_the_silent,
+    the_answer_to_a_ping_tells_the_lobby_the_latency,
+    a_pong_nobody_asked_for_tells_nothing,
+    ping_frames_are_answered_by_every_client_by_itself,
+}
 
 /// A server that gives silence a second.
 fn impatient() -> Config {
@@ -21,9 +30,8 @@ fn impatient() -> Config {
     }
 }
 
-#[tokio::test]
-async fn an_unresponsive_client_is_evicted_and_a_chatty_one_that_ignores_pings_stays() {
-    let server = Server::with(impatient()).await;
+async fn an_unresponsive_client_is_evicted_and_a_chatty_one_that_ignores_pings_stays(kind: Kind) {
+    let server = Server::with(kind, impatient()).await;
     let mut chatty = server.enter("den", "chatty").await;
     let mut silent = server.enter("den", "silent").await;
     let mut pings = 0;
@@ -49,9 +57,8 @@ async fn an_unresponsive_client_is_evicted_and_a_chatty_one_that_ignores_pings_s
     silent.gone().await;
 }
 
-#[tokio::test]
-async fn a_flood_of_messages_does_not_put_off_the_eviction_of_the_silent() {
-    let server = Server::with(impatient()).await;
+async fn a_flood_of_messages_does_not_put_off_the_eviction_of_the_silent(kind: Kind) {
+    let server = Server::with(kind, impatient()).await;
     let mut bob = server.enter("den", "bob").await;
     let flooders: Vec<_> = (0..4)
         .map(|number| {
@@ -90,9 +97,8 @@ async fn a_flood_of_messages_does_not_put_off_the_eviction_of_the_silent() {
     }
 }
 
-#[tokio::test]
-async fn the_answer_to_a_ping_tells_the_lobby_the_latency() {
-    let server = Server::start(settings()).await;
+async fn the_answer_to_a_ping_tells_the_lobby_the_latency(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut ann = server.enter("den", "ann").await;
     let mut bob = server.enter("den", "bob").await;
     let ping = bob.next("health_ping").await;
@@ -110,9 +116,8 @@ async fn the_answer_to_a_ping_tells_the_lobby_the_latency() {
     assert!(users[1]["milliseconds"].is_f64(), "{users}");
 }
 
-#[tokio::test]
-async fn a_pong_nobody_asked_for_tells_nothing() {
-    let server = Server::start(settings()).await;
+async fn a_pong_nobody_asked_for_tells_nothing(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut ann = server.enter("den", "ann").await;
     ann.say(json!({"type": "health_pong", "timestamp": 1_234_567})).await;
     ann.say(json!({"type": "health_pong"})).await;
@@ -125,12 +130,14 @@ async fn a_pong_nobody_asked_for_tells_nothing() {
     );
 }
 
-#[tokio::test]
-async fn ping_frames_are_answered_by_every_client_by_itself() {
-    let server = Server::with(Config {
-        ping_format: PingFormat::WebSocket,
-        ..settings().config
-    })
+async fn ping_frames_are_answered_by_every_client_by_itself(kind: Kind) {
+    let server = Server::with(
+        kind,
+        Config {
+            ping_format: PingFormat::WebSocket,
+            ..settings().config
+        },
+    )
     .await;
     let mut ann = server.enter("den", "ann").await;
     assert_eq!(ann.next("latency").await["user"], "ann");

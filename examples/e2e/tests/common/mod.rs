@@ -5,12 +5,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use lobby_server::{Settings, serve};
+use lobby_chat::Settings;
 use lobbykeeper::Config;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,6 +26,34 @@ pub async fn guard<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(GUARD, what).await.expect("this hangs")
 }
 
+/// The servers under test.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// `lobby-server`, on axum and tokio.
+    Axum,
+    /// `lobby-epoll`, one thread and no runtime.
+    Epoll,
+}
+
+/// Runs each of these tests against each server.
+macro_rules! on_each_server {
+    ($($test:ident),+ $(,)?) => {
+        mod on_axum {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(super::Kind::Axum).await;
+            })+
+        }
+
+        mod on_epoll {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(super::Kind::Epoll).await;
+            })+
+        }
+    };
+}
+
 /// Settings under which nobody is pinged while a test runs.
 pub fn settings() -> Settings {
     Settings {
@@ -35,30 +62,61 @@ pub fn settings() -> Settings {
             ..Config::default()
         },
         max_message_bytes: 65_536,
-        queue_length: NonZeroU16::new(256).unwrap(),
+        handshake_timeout: Duration::from_secs(60),
         record: None,
+        echo: false,
     }
 }
 
 pub struct Server {
     pub address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    served: JoinHandle<io::Result<()>>,
+    stop: Option<Box<dyn FnOnce() + Send + Sync>>,
+    served: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Server {
-    pub async fn start(settings: Settings) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let served = tokio::spawn(serve(listener, settings, async {
-            let _ = stopped.await;
-        }));
-        Self { address, stop, served }
+    pub async fn start(kind: Kind, settings: Settings) -> Self {
+        Self::with_backlog(kind, settings, 256, 1 << 20).await
     }
 
-    pub async fn with(config: Config) -> Self {
-        Self::start(Settings { config, ..settings() }).await
+    /// One that lets so many messages, or so many bytes if it counts those, wait for a client.
+    pub async fn with_backlog(kind: Kind, settings: Settings, messages: u16, bytes: usize) -> Self {
+        match kind {
+            Kind::Axum => {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap();
+                let (stop, stopped) = oneshot::channel::<()>();
+                let shutdown = async {
+                    let _ = stopped.await;
+                };
+                let messages = messages.try_into().unwrap();
+                let served = async move { lobby_server::serve(listener, &settings, messages, shutdown).await };
+                Self {
+                    address,
+                    stop: Some(Box::new(|| drop(stop))),
+                    served: Some(tokio::spawn(served)),
+                }
+            }
+            Kind::Epoll => {
+                let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+                let address = listener.local_addr().unwrap();
+                let server = lobby_epoll::Server::new(listener, settings, bytes);
+                let stopper = server.as_ref().ok().map(lobby_epoll::Server::stopper);
+                let (ended, outcome) = oneshot::channel();
+                // A thread of its own, which the end of the test does not wait for.
+                std::thread::spawn(|| ended.send(server.and_then(lobby_epoll::Server::run)));
+                let stop = move || stopper.iter().for_each(|stopper| stopper.wake().unwrap());
+                Self {
+                    address,
+                    stop: Some(Box::new(stop)),
+                    served: Some(tokio::spawn(async { outcome.await.expect("it panicked") })),
+                }
+            }
+        }
+    }
+
+    pub async fn with(kind: Kind, config: Config) -> Self {
+        Self::start(kind, Settings { config, ..settings() }).await
     }
 
     /// Comes in with a token; whether it is let in shows in what it receives.
@@ -105,9 +163,16 @@ impl Server {
         .await;
     }
 
-    pub fn stop(self) -> JoinHandle<io::Result<()>> {
-        let _ = self.stop.send(());
-        self.served
+    pub fn stop(mut self) -> JoinHandle<io::Result<()>> {
+        self.served.take().expect("it is stopped once")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            stop();
+        }
     }
 }
 

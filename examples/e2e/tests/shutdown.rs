@@ -1,13 +1,22 @@
 //! A server that stops says goodbye.
 
+#[macro_use]
 mod common;
 
 use std::time::Duration;
 
-use common::{Server, guard, settings};
+use common::{Kind, Server, guard, settings};
 use lobbykeeper::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+on_each_server! {
+    every_client_is_closed_with_1001_and_the_server_returns,
+    a_client_that_does_not_say_goodbye_is_not_waited_for_beyond_the_time_out,
+    nor_is_a_request_that_never_ends_or_one_that_was_refused,
+    who_comes_through_the_upgrade_meanwhile_is_turned_away_with_1001,
+    an_idle_server_stops_at_once,
+}
 
 fn config() -> Config {
     Config {
@@ -16,12 +25,14 @@ fn config() -> Config {
     }
 }
 
-#[tokio::test]
-async fn every_client_is_closed_with_1001_and_the_server_returns() {
-    let server = Server::with(Config {
-        close_timeout: Duration::from_secs(3_600),
-        ..config()
-    })
+async fn every_client_is_closed_with_1001_and_the_server_returns(kind: Kind) {
+    let server = Server::with(
+        kind,
+        Config {
+            close_timeout: Duration::from_secs(3_600),
+            ..config()
+        },
+    )
     .await;
     let address = server.address;
     let mut clients = Vec::new();
@@ -38,19 +49,20 @@ async fn every_client_is_closed_with_1001_and_the_server_returns() {
     assert!(TcpStream::connect(address).await.is_err(), "it no longer listens");
 }
 
-#[tokio::test]
-async fn a_client_that_does_not_say_goodbye_is_not_waited_for_beyond_the_time_out() {
-    let server = Server::with(config()).await;
+async fn a_client_that_does_not_say_goodbye_is_not_waited_for_beyond_the_time_out(kind: Kind) {
+    let server = Server::with(kind, config()).await;
     let _deaf = server.enter("den", "ann").await;
     guard(server.stop()).await.unwrap().unwrap();
 }
 
-#[tokio::test]
-async fn nor_is_a_request_that_never_ends_or_one_that_was_refused() {
-    let server = Server::with(Config {
-        max_connections: Some(0),
-        ..config()
-    })
+async fn nor_is_a_request_that_never_ends_or_one_that_was_refused(kind: Kind) {
+    let server = Server::with(
+        kind,
+        Config {
+            max_connections: Some(0),
+            ..config()
+        },
+    )
     .await;
     let mut half = TcpStream::connect(server.address).await.unwrap();
     half.write_all(b"GET / HTTP/1.1\r\nhost: te").await.unwrap();
@@ -58,12 +70,14 @@ async fn nor_is_a_request_that_never_ends_or_one_that_was_refused() {
     guard(server.stop()).await.unwrap().unwrap();
 }
 
-#[tokio::test]
-async fn who_comes_through_the_upgrade_meanwhile_is_turned_away_with_1001() {
-    let server = Server::with(Config {
-        close_timeout: Duration::from_secs(2),
-        ..config()
-    })
+async fn who_comes_through_the_upgrade_meanwhile_is_turned_away_with_1001(kind: Kind) {
+    let server = Server::with(
+        kind,
+        Config {
+            close_timeout: Duration::from_secs(2),
+            ..config()
+        },
+    )
     .await;
     let mut deaf = server.enter("den", "ann").await;
     let mut late = TcpStream::connect(server.address).await.unwrap();
@@ -89,12 +103,14 @@ async fn who_comes_through_the_upgrade_meanwhile_is_turned_away_with_1001() {
     guard(outcome).await.unwrap().unwrap();
 }
 
-#[tokio::test]
-async fn an_idle_server_stops_at_once() {
-    let server = Server::with(Config {
-        close_timeout: Duration::from_secs(3_600),
-        ..config()
-    })
+async fn an_idle_server_stops_at_once(kind: Kind) {
+    let server = Server::with(
+        kind,
+        Config {
+            close_timeout: Duration::from_secs(3_600),
+            ..config()
+        },
+    )
     .await;
     guard(server.stop()).await.unwrap().unwrap();
 }

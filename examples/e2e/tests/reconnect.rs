@@ -1,10 +1,17 @@
 //! A user who comes back while their old socket still looks open.
 
+#[macro_use]
 mod common;
 
-use common::{Server, settings};
+use common::{Kind, Server, settings};
 use lobbykeeper::{Config, UserOverflow};
 use serde_json::json;
+
+on_each_server! {
+    the_new_connection_is_in_the_old_one_is_told_and_the_lobby_sees_nothing,
+    the_late_end_of_the_old_socket_does_not_touch_the_new_one,
+    nobody_is_locked_out_of_a_full_server_by_his_own_ghost,
+}
 
 fn config() -> Config {
     Config {
@@ -14,9 +21,8 @@ fn config() -> Config {
     }
 }
 
-#[tokio::test]
-async fn the_new_connection_is_in_the_old_one_is_told_and_the_lobby_sees_nothing() {
-    let server = Server::with(config()).await;
+async fn the_new_connection_is_in_the_old_one_is_told_and_the_lobby_sees_nothing(kind: Kind) {
+    let server = Server::with(kind, config()).await;
     let mut bob = server.enter("den", "bob").await;
     let mut old = server.enter("den", "ann").await;
     while bob.next("joined").await["user"] != "ann" {}
@@ -37,9 +43,8 @@ async fn the_new_connection_is_in_the_old_one_is_told_and_the_lobby_sees_nothing
     );
 }
 
-#[tokio::test]
-async fn the_late_end_of_the_old_socket_does_not_touch_the_new_one() {
-    let server = Server::with(config()).await;
+async fn the_late_end_of_the_old_socket_does_not_touch_the_new_one(kind: Kind) {
+    let server = Server::with(kind, config()).await;
     let old = server.enter("den", "ann").await;
     let mut new = server.enter("den", "ann").await;
     drop(old);
@@ -50,13 +55,15 @@ async fn the_late_end_of_the_old_socket_does_not_touch_the_new_one() {
     assert_eq!(server.stats().await["open_connections"], 2);
 }
 
-#[tokio::test]
-async fn nobody_is_locked_out_of_a_full_server_by_his_own_ghost() {
-    let server = Server::with(Config {
-        max_connections: Some(1),
-        max_connections_per_lobby: Some(1),
-        ..config()
-    })
+async fn nobody_is_locked_out_of_a_full_server_by_his_own_ghost(kind: Kind) {
+    let server = Server::with(
+        kind,
+        Config {
+            max_connections: Some(1),
+            max_connections_per_lobby: Some(1),
+            ..config()
+        },
+    )
     .await;
     let _ghost = server.enter("den", "ann").await;
     let _back = server.enter("den", "ann").await;

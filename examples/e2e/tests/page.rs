@@ -1,12 +1,16 @@
 //! The page at `/`.
 
+#[macro_use]
 mod common;
 
-use common::{Server, settings};
+use common::{Kind, Server, settings};
 
-#[tokio::test]
-async fn the_page_is_html_and_needs_nothing_from_elsewhere() {
-    let server = Server::start(settings()).await;
+on_each_server! {
+    the_page_is_html_and_needs_nothing_from_elsewhere,
+}
+
+async fn the_page_is_html_and_needs_nothing_from_elsewhere(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let answer = server.get("/").await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");

@@ -1,21 +1,18 @@
 //! A client that does not read is cut off, and nobody waits for it.
 
+#[macro_use]
 mod common;
 
-use std::num::NonZeroU16;
-
-use common::{Server, guard, settings};
+use common::{Kind, Server, guard, settings};
 use futures_util::StreamExt;
-use lobby_server::Settings;
 use tokio::net::TcpSocket;
 
-#[tokio::test]
-async fn a_client_that_stops_reading_is_cut_off_and_the_others_miss_nothing() {
-    let server = Server::start(Settings {
-        queue_length: NonZeroU16::new(16).unwrap(),
-        ..settings()
-    })
-    .await;
+on_each_server! {
+    a_client_that_stops_reading_is_cut_off_and_the_others_miss_nothing,
+}
+
+async fn a_client_that_stops_reading_is_cut_off_and_the_others_miss_nothing(kind: Kind) {
+    let server = Server::with_backlog(kind, settings(), 16, 16 * 60_000).await;
     let mut ann = server.enter("den", "ann").await;
     let mut bob = server.enter("den", "bob").await;
 

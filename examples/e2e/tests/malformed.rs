@@ -1,13 +1,18 @@
 //! A message that makes no sense is answered with an error; the connection stays.
 
+#[macro_use]
 mod common;
 
-use common::{Server, settings};
+use common::{Kind, Server, settings};
 use tokio_tungstenite::tungstenite::Message;
 
-#[tokio::test]
-async fn nonsense_gets_an_error_and_its_sender_stays() {
-    let server = Server::start(settings()).await;
+on_each_server! {
+    nonsense_gets_an_error_and_its_sender_stays,
+    text_that_is_deeply_nested_is_malformed_and_no_more,
+}
+
+async fn nonsense_gets_an_error_and_its_sender_stays(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut ann = server.enter("den", "ann").await;
     let mut bob = server.enter("den", "bob").await;
     for (nonsense, code) in [
@@ -30,9 +35,8 @@ async fn nonsense_gets_an_error_and_its_sender_stays() {
     assert_eq!(bob.next("chat").await["text"], "sense");
 }
 
-#[tokio::test]
-async fn text_that_is_deeply_nested_is_malformed_and_no_more() {
-    let server = Server::start(settings()).await;
+async fn text_that_is_deeply_nested_is_malformed_and_no_more(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut ann = server.enter("den", "ann").await;
     ann.send(format!(r#"{{"type":"chat","text":{}"#, "[".repeat(50_000)))
         .await;

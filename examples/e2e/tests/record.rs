@@ -1,18 +1,25 @@
 //! A server that records: what happened in it can be played again and told.
 
+#[macro_use]
 mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::{Server, guard, settings};
+use common::{Kind, Server, guard, settings};
+use lobby_chat::Settings;
 use lobby_replay::{Subject, timeline, verify};
-use lobby_server::Settings;
+
+on_each_server! {
+    a_recorded_chat_is_verified_and_told,
+    what_happened_is_in_the_file_while_the_server_still_runs,
+    a_record_that_is_there_is_never_overwritten,
+}
 
 /// A file that is not there yet.
-fn new_file(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+fn new_file(kind: Kind, name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{kind:?}-{name}"));
     let _ = fs::remove_file(&path);
     path
 }
@@ -30,10 +37,9 @@ fn told(log: &[u8], subject: &Subject) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-#[tokio::test]
-async fn a_recorded_chat_is_verified_and_told() {
-    let path = new_file("chat.log");
-    let server = Server::start(recording_to(&path)).await;
+async fn a_recorded_chat_is_verified_and_told(kind: Kind) {
+    let path = new_file(kind, "chat.log");
+    let server = Server::start(kind, recording_to(&path)).await;
     let mut ann = server.enter("den", "ann").await;
     let mut bob = server.enter("den", "bob").await;
     ann.chat("hello").await;
@@ -64,10 +70,9 @@ async fn a_recorded_chat_is_verified_and_told() {
     );
 }
 
-#[tokio::test]
-async fn what_happened_is_in_the_file_while_the_server_still_runs() {
-    let path = new_file("running.log");
-    let server = Server::start(recording_to(&path)).await;
+async fn what_happened_is_in_the_file_while_the_server_still_runs(kind: Kind) {
+    let path = new_file(kind, "running.log");
+    let server = Server::start(kind, recording_to(&path)).await;
     let mut ann = server.enter("den", "ann").await;
     ann.chat("is anybody there?").await;
     guard(async {
@@ -78,11 +83,10 @@ async fn what_happened_is_in_the_file_while_the_server_still_runs() {
     .await;
 }
 
-#[tokio::test]
-async fn a_record_that_is_there_is_never_overwritten() {
-    let path = new_file("kept.log");
+async fn a_record_that_is_there_is_never_overwritten(kind: Kind) {
+    let path = new_file(kind, "kept.log");
     fs::write(&path, "of the last crash").unwrap();
-    let server = Server::start(recording_to(&path)).await;
+    let server = Server::start(kind, recording_to(&path)).await;
     let error = guard(server.stop()).await.unwrap().unwrap_err();
     assert!(
         error

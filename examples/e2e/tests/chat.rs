@@ -1,13 +1,20 @@
 //! A chat goes to everyone in the lobby but the sender's own user.
 
+#[macro_use]
 mod common;
 
-use common::{Server, settings};
+use common::{Kind, Server, settings};
 use serde_json::json;
 
-#[tokio::test]
-async fn a_chat_reaches_the_others_in_the_lobby() {
-    let server = Server::start(settings()).await;
+on_each_server! {
+    a_chat_reaches_the_others_in_the_lobby,
+    a_chat_stays_in_its_lobby,
+    a_chat_reaches_no_connection_of_the_user_who_sent_it,
+    messages_of_one_sender_arrive_in_order,
+}
+
+async fn a_chat_reaches_the_others_in_the_lobby(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut ann = server.enter("den", "ann").await;
     let mut bob = server.enter("den", "bob").await;
     let mut cid = server.enter("den", "cid").await;
@@ -17,9 +24,8 @@ async fn a_chat_reaches_the_others_in_the_lobby() {
     assert_eq!(cid.next("chat").await, expected);
 }
 
-#[tokio::test]
-async fn a_chat_stays_in_its_lobby() {
-    let server = Server::start(settings()).await;
+async fn a_chat_stays_in_its_lobby(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut ann = server.enter("den", "ann").await;
     let mut eve = server.enter("attic", "eve").await;
     ann.chat("hello").await;
@@ -27,9 +33,8 @@ async fn a_chat_stays_in_its_lobby() {
     assert!(!eve.has_heard("eve", "chat").await);
 }
 
-#[tokio::test]
-async fn a_chat_reaches_no_connection_of_the_user_who_sent_it() {
-    let server = Server::start(settings()).await;
+async fn a_chat_reaches_no_connection_of_the_user_who_sent_it(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut phone = server.enter("den", "ann").await;
     let mut desk = server.enter("den", "ann").await;
     let mut bob = server.enter("den", "bob").await;
@@ -41,9 +46,8 @@ async fn a_chat_reaches_no_connection_of_the_user_who_sent_it() {
     assert!(!desk.has_heard("ann", "chat").await);
 }
 
-#[tokio::test]
-async fn messages_of_one_sender_arrive_in_order() {
-    let server = Server::start(settings()).await;
+async fn messages_of_one_sender_arrive_in_order(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut ann = server.enter("den", "ann").await;
     let mut bob = server.enter("den", "bob").await;
     for number in 0..100 {

@@ -1,9 +1,9 @@
-//! The application: what a message means, and how notices are worded. It asks the manager and opens no socket.
+//! What a message means, and how notices are worded.
 
 use lobbykeeper::{ConnId, Except, Manager, Notice, Outbox, Reply, Request, Time};
 
 use crate::machine::Machine;
-use crate::wire::{self, ClientMessage, ErrorCode, Person, Roster, ServerMessage};
+use crate::messages::{self, ClientMessage, ErrorCode, Person, Roster, ServerMessage};
 
 /// Greets a new connection, and asks for its latency so that the others need not wait for its first routine ping to see
 /// it. The routine then runs from this ping on, so that `Config::seed`, which spreads the first ones, has nothing to do
@@ -114,6 +114,6 @@ fn latency(manager: &Manager, user: &str) -> Option<f64> {
     manager
         .user_connections(user)
         .filter_map(|conn| manager.latency(conn))
-        .map(wire::milliseconds)
+        .map(messages::milliseconds)
         .min_by(f64::total_cmp)
 }

@@ -1,13 +1,18 @@
 //! A direct message goes to one user, wherever they are.
 
+#[macro_use]
 mod common;
 
-use common::{Server, settings};
+use common::{Kind, Server, settings};
 use serde_json::json;
 
-#[tokio::test]
-async fn a_direct_message_reaches_every_connection_of_the_user_in_any_lobby_and_nobody_else() {
-    let server = Server::start(settings()).await;
+on_each_server! {
+    a_direct_message_reaches_every_connection_of_the_user_in_any_lobby_and_nobody_else,
+    a_direct_message_to_somebody_who_is_not_connected_gets_an_error,
+}
+
+async fn a_direct_message_reaches_every_connection_of_the_user_in_any_lobby_and_nobody_else(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut ann = server.enter("den", "ann").await;
     let mut phone = server.enter("den", "bob").await;
     let mut desk = server.enter("attic", "bob").await;
@@ -20,9 +25,8 @@ async fn a_direct_message_reaches_every_connection_of_the_user_in_any_lobby_and_
     assert!(!cid.has_heard("cid", "direct").await);
 }
 
-#[tokio::test]
-async fn a_direct_message_to_somebody_who_is_not_connected_gets_an_error() {
-    let server = Server::start(settings()).await;
+async fn a_direct_message_to_somebody_who_is_not_connected_gets_an_error(kind: Kind) {
+    let server = Server::start(kind, settings()).await;
     let mut ann = server.enter("den", "ann").await;
     ann.say(json!({"type": "direct", "to": "bob", "text": "psst"})).await;
     assert_eq!(

@@ -1,23 +1,27 @@
 //! A limit holds however many come at once.
 
+#[macro_use]
 mod common;
 
 use std::sync::Arc;
 
-use common::{Server, guard, settings};
+use common::{Kind, Server, guard, settings};
 use futures_util::StreamExt;
 use lobbykeeper::Config;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn of_a_hundred_clients_who_race_for_a_lobby_of_ten_exactly_ten_get_in() {
+on_each_server! {
+    of_a_hundred_clients_who_race_for_a_lobby_of_ten_exactly_ten_get_in,
+}
+
+async fn of_a_hundred_clients_who_race_for_a_lobby_of_ten_exactly_ten_get_in(kind: Kind) {
     let config = Config {
         max_connections_per_lobby: Some(10),
         ..settings().config
     };
-    let server = Arc::new(Server::with(config).await);
+    let server = Arc::new(Server::with(kind, config).await);
     let start = Arc::new(Barrier::new(100));
     let mut racers = JoinSet::new();
     for number in 0..100 {

@@ -1,0 +1,199 @@
+//! Flags and environment: every limit and every time, on the command line.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use lobbykeeper::{Config, ConfigError, PingFormat, UserOverflow};
+
+/// What a server is told: the settings of the manager, and those of its sockets.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Limits and times.
+    pub config: Config,
+    /// The longest message that a client may send.
+    pub max_message_bytes: u32,
+    /// How long a client may take to ask for the upgrade.
+    pub handshake_timeout: Duration,
+    /// Where the flight recorder writes; the file must be a new one.
+    pub record: Option<PathBuf>,
+    /// For conformance tests: every message goes back to its sender, and nothing else is sent.
+    pub echo: bool,
+}
+
+/// The flags and variables that all servers share.
+#[derive(Clone, Debug, Args)]
+pub struct Flags {
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, env = "LOBBY_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// How many connections the server holds, or "off".
+    #[arg(long, env = "LOBBY_MAX_CONNECTIONS", value_name = "N", default_value = "500")]
+    max_connections: OrOff<u32>,
+
+    /// How many connections a lobby holds, or "off".
+    #[arg(long, env = "LOBBY_MAX_PER_LOBBY", value_name = "N", default_value = "10")]
+    max_per_lobby: OrOff<u32>,
+
+    /// How many connections a user has across all lobbies, or "off".
+    #[arg(long, env = "LOBBY_MAX_PER_USER", value_name = "N", default_value = "off")]
+    max_per_user: OrOff<u32>,
+
+    /// What happens to the connection that would be one too many for its user.
+    #[arg(long, env = "LOBBY_USER_OVERFLOW", default_value = "reject")]
+    user_overflow: Overflow,
+
+    /// How long the name of a lobby or a user is, in bytes.
+    #[arg(long, env = "LOBBY_MAX_NAME_BYTES", value_name = "BYTES", default_value = "128")]
+    max_name_bytes: u32,
+
+    /// How long a message from a client is, in bytes; a longer one is closed with 1009.
+    #[arg(long, env = "LOBBY_MAX_MESSAGE_BYTES", value_name = "BYTES", default_value = "65536")]
+    max_message_bytes: u32,
+
+    /// How long a client may take to ask for the upgrade.
+    #[arg(long, env = "LOBBY_HANDSHAKE_TIMEOUT", value_name = "TIME", default_value = "10s")]
+    handshake_timeout: humantime::Duration,
+
+    /// How often each connection is pinged, or "off": then nobody is evicted for silence.
+    #[arg(long, env = "LOBBY_PING_INTERVAL", value_name = "TIME", default_value = "20s")]
+    ping_interval: OrOff<humantime::Duration>,
+
+    /// How long after a ping something must have been heard; at most the interval.
+    #[arg(long, env = "LOBBY_PING_TIMEOUT", value_name = "TIME", default_value = "10s")]
+    ping_timeout: humantime::Duration,
+
+    /// How many pings in a row a connection misses before it is evicted.
+    #[arg(long, env = "LOBBY_MAX_MISSED", value_name = "N", default_value = "2")]
+    max_missed: u8,
+
+    /// What a ping is: a JSON message, which a browser's page can answer, or a ping frame.
+    #[arg(long, env = "LOBBY_PING_FORMAT", default_value = "json")]
+    ping_format: Format,
+
+    /// How long the ping that greets a newcomer waits for its pong.
+    #[arg(long, env = "LOBBY_PING_USER_TIMEOUT", value_name = "TIME", default_value = "2s")]
+    ping_user_timeout: humantime::Duration,
+
+    /// From how many silent connections on, if they are also more than a quarter, the server suspects its own network,
+    /// or "off".
+    #[arg(long, env = "LOBBY_STALE_WAVE_FLOOR", value_name = "N", default_value = "20")]
+    stale_wave_floor: OrOff<u32>,
+
+    /// How long a client may take to close before it is dropped; also how long a shutdown takes at most.
+    #[arg(long, env = "LOBBY_CLOSE_TIMEOUT", value_name = "TIME", default_value = "5s")]
+    close_timeout: humantime::Duration,
+
+    /// By how much the server may oversleep before that counts as a pause, which nobody is evicted for, or "off".
+    #[arg(long, env = "LOBBY_PAUSE_TOLERANCE", value_name = "TIME", default_value = "1s")]
+    pause_tolerance: OrOff<humantime::Duration>,
+
+    /// Records everything that happens to this file, which must be a new one: the tool `replay` reads it. It holds what
+    /// people write to each other.
+    #[arg(long, env = "LOBBY_RECORD", value_name = "FILE")]
+    record: Option<PathBuf>,
+
+    /// For conformance tests: every message goes back to its sender.
+    #[arg(long, hide = true)]
+    echo: bool,
+}
+
+impl Flags {
+    /// What the flags say, with a hash key drawn at random.
+    ///
+    /// # Errors
+    /// The first setting that contradicts itself or another.
+    pub fn settings(&self) -> Result<Settings, ConfigError> {
+        let config = Config {
+            max_connections: self.max_connections.0,
+            max_connections_per_lobby: self.max_per_lobby.0,
+            max_connections_per_user: self.max_per_user.0,
+            user_overflow: self.user_overflow.into(),
+            max_name_bytes: self.max_name_bytes,
+            ping_interval: self.ping_interval.0.map(Into::into),
+            ping_timeout: self.ping_timeout.into(),
+            max_missed: self.max_missed,
+            ping_format: self.ping_format.into(),
+            ping_user_timeout: self.ping_user_timeout.into(),
+            stale_wave_floor: self.stale_wave_floor.0,
+            close_timeout: self.close_timeout.into(),
+            pause_tolerance: self.pause_tolerance.0.map(Into::into),
+            hash_key: random_hash_key(),
+            ..Config::default()
+        };
+        config.validate()?;
+        Ok(Settings {
+            config,
+            max_message_bytes: self.max_message_bytes,
+            handshake_timeout: self.handshake_timeout.into(),
+            record: self.record.clone(),
+            echo: self.echo,
+        })
+    }
+}
+
+/// Names come from strangers, so nobody may know the key that they are hashed with. The standard library draws its own
+/// from the system.
+fn random_hash_key() -> [u64; 2] {
+    [0, 1].map(|word| RandomState::new().hash_one(word))
+}
+
+/// A value that may be switched off.
+#[derive(Clone, Copy, Debug)]
+struct OrOff<T>(Option<T>);
+
+impl<T> FromStr for OrOff<T>
+where
+    T: FromStr,
+    T::Err: fmt::Display,
+{
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        text.parse()
+            .map(|value| Self(Some(value)))
+            .map_err(|error| format!("{error} (or \"off\")"))
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Overflow {
+    /// It is refused with 4003 `user_limit`.
+    Reject,
+    /// The user's oldest connection is closed with 4005 `replaced`.
+    ReplaceOldest,
+}
+
+impl From<Overflow> for UserOverflow {
+    fn from(overflow: Overflow) -> Self {
+        match overflow {
+            Overflow::Reject => Self::Reject,
+            Overflow::ReplaceOldest => Self::ReplaceOldest,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// A JSON text message.
+    Json,
+    /// A ping frame (RFC 6455), which measures no latency of the page itself.
+    WebSocket,
+}
+
+impl From<Format> for PingFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Json => Self::Json,
+            Format::WebSocket => Self::WebSocket,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What the lobby servers of these examples have in common: the chat that they serve, with its messages, its settings,
+//! its log and its page. A server adds the sockets.
+//!
+//! [`Chat`] is the application with the [`Manager`](lobbykeeper::Manager) in it. A server tells it what comes from its
+//! sockets and carries out what it writes to the outbox.
+
+#![forbid(unsafe_code)]
+
+mod auth;
+mod chat;
+mod failure;
+mod flags;
+mod log;
+mod machine;
+mod messages;
+mod talk;
+mod tape;
+
+pub use auth::authenticate;
+pub use chat::{Chat, going_away};
+pub use failure::failure;
+pub use flags::{Flags, Settings};
+pub use log::{log_to_stderr, unauthorized as log_unauthorized};
+
+/// The page, which needs nothing from elsewhere.
+pub const PAGE: &str = include_str!("page.html");

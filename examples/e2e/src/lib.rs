@@ -1,0 +1,1 @@
+//! Nothing but tests: see `tests/`. Each of them runs against each of the lobby servers.

@@ -1,0 +1,10 @@
+//! A lobby server on one thread, without a runtime: [`lobbykeeper`]'s state machine in an event loop of its own. See the
+//! README beside this package.
+
+#![forbid(unsafe_code)]
+
+mod http;
+mod server;
+mod socket;
+
+pub use server::Server;

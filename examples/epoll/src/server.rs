@@ -1,0 +1,359 @@
+//! The loop. In each turn every socket that is ready is read and the chat is told all of it with one outbox; then each
+//! frame is encoded once, and each socket that has something to write is written once.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use std::{mem, net};
+
+use lobby_chat::{Chat, Settings, authenticate, log_unauthorized};
+use lobbykeeper::{Cause, Command, ConnMap, Frame, Outbox, Output, Payload, Time};
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token, Waker};
+use slab::Slab;
+use tracing::warn;
+use tungstenite::handshake::server::Request;
+use tungstenite::protocol::Message;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use crate::http::{Upgrade, refusal, route};
+use crate::socket::{Heard, Socket};
+
+const LISTENER: Token = Token(usize::MAX);
+const STOPPER: Token = Token(usize::MAX - 1);
+/// How many sockets are read in one turn.
+const MAX_EVENTS: usize = 1_024;
+/// How many bytes of frames are gathered before they are written.
+const MAX_FRAMES: usize = 256 * 1_024;
+/// How soon it is tried again to accept a connection when there are no descriptors left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A server that listens, and serves in [`run`](Self::run).
+pub struct Server {
+    poll: Poll,
+    /// `None` once it stops.
+    listener: Option<TcpListener>,
+    accept_again: bool,
+    stopper: Arc<Waker>,
+    /// When it stops at the latest.
+    stop_at: Option<Time>,
+    origin: Instant,
+    settings: Settings,
+    max_backlog: usize,
+    sockets: Slab<Socket>,
+    conns: ConnMap<usize>,
+    /// Those that were not read to the end in the last turn.
+    unread: Vec<usize>,
+    /// Those that have something to write in this turn.
+    dirty: Vec<usize>,
+    /// The frames of this turn, end to end.
+    frames: Vec<u8>,
+    /// Until when a socket has to be admitted, or to have gone after its goodbye, in order of time.
+    deadlines: VecDeque<(Time, usize)>,
+    chat: Chat,
+    /// What the chat writes to, also while the other is read.
+    out: Outbox,
+    spare: Outbox,
+}
+
+impl Server {
+    /// A server that gives a client up when more than `max_backlog` bytes wait for it.
+    ///
+    /// # Errors
+    /// If the settings contradict each other, if the recording cannot be started, or if the system refuses.
+    pub fn new(listener: net::TcpListener, settings: Settings, max_backlog: usize) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        listener.set_nonblocking(true)?;
+        let mut listener = TcpListener::from_std(listener);
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let stopper = Arc::new(Waker::new(poll.registry(), STOPPER)?);
+        Ok(Self {
+            poll,
+            listener: Some(listener),
+            accept_again: false,
+            stopper,
+            stop_at: None,
+            origin: Instant::now(),
+            chat: Chat::new(&settings)?,
+            settings,
+            max_backlog,
+            sockets: Slab::new(),
+            conns: ConnMap::new(),
+            unread: Vec::new(),
+            dirty: Vec::new(),
+            frames: Vec::new(),
+            deadlines: VecDeque::new(),
+            out: Outbox::new(),
+            spare: Outbox::new(),
+        })
+    }
+
+    /// What stops it when it is woken, from any thread.
+    pub fn stopper(&self) -> Arc<Waker> {
+        Arc::clone(&self.stopper)
+    }
+
+    /// Serves until it is stopped. Then it closes every client with 1001 and waits for their goodbyes up to
+    /// [`Config::close_timeout`](lobbykeeper::Config::close_timeout).
+    ///
+    /// # Errors
+    /// If the system no longer tells what is ready.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(MAX_EVENTS);
+        loop {
+            match self.poll.poll(&mut events, self.patience()) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                _ => self.turn(self.now(), &events),
+            }
+            // At that time no clients are left but those who never became one.
+            let time_is_up = |stop_at| self.conns.is_empty() && self.now() >= stop_at;
+            if self.stop_at.is_some_and(|at| self.sockets.is_empty() || time_is_up(at)) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The driver's clock, read anew for each turn.
+    fn now(&self) -> Time {
+        Time::since(self.origin, Instant::now())
+    }
+
+    /// How long there is nothing to do unless something comes.
+    fn patience(&self) -> Option<Duration> {
+        if !self.unread.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let again = self.accept_again.then(|| self.now() + PAUSE);
+        let own = self.deadlines.front().map(|&(deadline, _)| deadline);
+        let wake = [self.chat.next_deadline(), own, again, self.stop_at];
+        Some(wake.into_iter().flatten().min()?.saturating_since(self.now()))
+    }
+
+    fn turn(&mut self, now: Time, events: &Events) {
+        for key in mem::take(&mut self.unread) {
+            self.read(now, key);
+        }
+        if mem::take(&mut self.accept_again) {
+            self.accept(now);
+        }
+        for event in events {
+            match event.token() {
+                LISTENER => self.accept(now),
+                STOPPER => {
+                    self.listener = None;
+                    self.stop_at.get_or_insert(now + self.chat.config().close_timeout);
+                    self.chat.shut_down(now, &mut self.out);
+                }
+                // It writes what waits, too, when it can.
+                Token(key) => {
+                    if let Some(socket) = self.sockets.get_mut(key) {
+                        socket.is_ready(event);
+                        self.read(now, key);
+                    }
+                }
+            }
+        }
+        while let Some(&(deadline, key)) = self.deadlines.front()
+            && deadline <= now
+        {
+            self.deadlines.pop_front();
+            let is_late = |socket: &Socket| socket.conn.is_none() && socket.deadline == deadline;
+            if self.sockets.get(key).is_some_and(is_late) {
+                self.sockets.remove(key);
+            }
+        }
+        self.chat.tick(now, &mut self.out);
+        self.carry_out(now);
+        self.chat.end_turn();
+    }
+
+    fn accept(&mut self, now: Time) {
+        while let Some(listener) = &self.listener {
+            let entry = self.sockets.vacant_entry();
+            let accepted = listener.accept().and_then(|(mut tcp, _)| {
+                // Without it a message waits in the system until the one before has been acknowledged, up to 40 ms.
+                tcp.set_nodelay(true)?;
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                self.poll.registry().register(&mut tcp, Token(entry.key()), interest)?;
+                Ok(tcp)
+            });
+            match accepted {
+                Ok(tcp) => {
+                    let deadline = now + self.settings.handshake_timeout;
+                    self.deadlines.push_back((deadline, entry.key()));
+                    entry.insert(Socket::new(tcp, deadline));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    warn!(%error, "accepting");
+                    self.accept_again = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Tells the chat what a socket says, as much of it as is read in one turn.
+    fn read(&mut self, now: Time, key: usize) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        socket.begin_turn();
+        while let Some(socket) = self.sockets.get_mut(key) {
+            match (socket.hear(), socket.conn) {
+                (Ok(Heard::Message(message)), Some(conn)) => {
+                    let frame = match &message {
+                        Message::Text(text) => Frame::text(text),
+                        Message::Binary(bytes) => Frame::binary(bytes),
+                        Message::Ping(data) => Frame::ping(data),
+                        Message::Pong(data) => Frame::pong(data),
+                        Message::Close(_) | Message::Frame(_) => continue,
+                    };
+                    self.chat.message(now, conn, frame, &mut self.out);
+                }
+                (Ok(Heard::Request(request)), _) => self.answer(now, key, &request),
+                (Ok(Heard::BadRequest(status)), _) => socket.finish(&refusal(status)),
+                (Ok(Heard::Failure(close)), Some(conn)) => self.chat.kick(now, conn, close, &mut self.out),
+                (Ok(Heard::Goodbye), Some(conn)) => {
+                    socket.conn = None;
+                    socket.deadline = now + self.settings.handshake_timeout;
+                    self.deadlines.push_back((socket.deadline, key));
+                    self.conns.remove(conn);
+                    self.chat.closed(now, conn, Cause::Peer, &mut self.out);
+                }
+                // One who is not admitted has nothing to say.
+                (Ok(Heard::Message(_) | Heard::Failure(_) | Heard::Goodbye), None) => {}
+                (Ok(Heard::End), _) => return self.lose(now, key, Cause::Peer),
+                (Err(error), _) if error.kind() == ErrorKind::WouldBlock => break,
+                (Err(_), _) => return self.lose(now, key, Cause::Error),
+            }
+        }
+        let socket = &self.sockets[key];
+        if socket.is_unread() {
+            self.unread.push(key);
+        }
+        if socket.wants_flush() {
+            self.mark(key);
+        }
+    }
+
+    fn answer(&mut self, now: Time, key: usize, request: &Request) {
+        let socket = &mut self.sockets[key];
+        let Upgrade { lobby, token, answer } = match route(request, || self.chat.stats()) {
+            Ok(upgrade) => upgrade,
+            Err(answer) => return socket.finish(&answer),
+        };
+        socket.upgrade(&answer, self.settings.max_message_bytes as usize);
+        let admission = if let Some(user) = authenticate(&token) {
+            self.chat.connected(now, &lobby, &user, &mut self.out)
+        } else {
+            log_unauthorized(&lobby);
+            Err(self.chat.config().answers.unauthorized.clone())
+        };
+        match admission {
+            Ok(conn) => {
+                socket.conn = Some(conn);
+                // Whose index this was may be evicted by an output that has not been read.
+                if let Some(evicted) = self.conns.insert(conn, key) {
+                    self.sockets.remove(evicted);
+                }
+            }
+            Err(close) => socket.close(close.code(), close.reason(), &self.frames),
+        }
+    }
+
+    /// Does what the chat says until it says nothing more and everything is written. What follows from doing it goes to
+    /// the other outbox.
+    fn carry_out(&mut self, now: Time) {
+        while !self.out.is_empty() || !self.dirty.is_empty() {
+            let mut reading = mem::replace(&mut self.out, mem::take(&mut self.spare));
+            for output in &reading {
+                self.obey(now, output);
+            }
+            reading.clear();
+            self.spare = reading;
+            if self.out.is_empty() {
+                self.write(now);
+            }
+        }
+    }
+
+    fn obey(&mut self, now: Time, output: Output<'_>) {
+        match output {
+            Output::Command(Command::Send { to, payload }) => {
+                let start = self.frames.len();
+                encode(payload, &mut self.frames);
+                for &conn in to {
+                    // One that is not in the map has ended since the command was written.
+                    if let Some(&key) = self.conns.get(conn) {
+                        self.sockets[key].push(start..self.frames.len(), &self.frames);
+                        self.mark(key);
+                    }
+                }
+                if self.frames.len() > MAX_FRAMES {
+                    self.write(now);
+                }
+            }
+            Output::Command(Command::Close { conn, code, reason, .. }) => {
+                if let Some(&key) = self.conns.get(conn) {
+                    self.sockets[key].close(code, reason, &self.frames);
+                    self.mark(key);
+                }
+            }
+            Output::Command(Command::Evict { conn, .. }) => {
+                if let Some(key) = self.conns.remove(conn) {
+                    self.sockets.remove(key);
+                }
+            }
+            Output::Notice(notice) => self.chat.noticed(now, notice, &mut self.out),
+        }
+    }
+
+    /// It has something to write.
+    fn mark(&mut self, key: usize) {
+        if !mem::replace(&mut self.sockets[key].dirty, true) {
+            self.dirty.push(key);
+        }
+    }
+
+    /// Writes each socket that has something to write, once.
+    fn write(&mut self, now: Time) {
+        for key in mem::take(&mut self.dirty) {
+            let Some(socket) = self.sockets.get_mut(key) else {
+                continue;
+            };
+            socket.dirty = false;
+            if socket.flush(&self.frames, self.max_backlog).is_err() {
+                self.lose(now, key, Cause::SendFailed);
+            }
+        }
+        self.frames.clear();
+        self.frames.shrink_to(MAX_FRAMES);
+    }
+
+    /// A socket is gone.
+    fn lose(&mut self, now: Time, key: usize, cause: Cause) {
+        if let Some(conn) = self.sockets.remove(key).conn {
+            self.conns.remove(conn);
+            self.chat.closed(now, conn, cause, &mut self.out);
+        }
+    }
+}
+
+/// The frame of a payload, the same for all its recipients.
+fn encode(payload: &Payload, frames: &mut Vec<u8>) {
+    let (opcode, bytes) = match payload {
+        Payload::Text(text) => (OpCode::Data(Data::Text), text.as_bytes()),
+        Payload::Binary(bytes) => (OpCode::Data(Data::Binary), bytes),
+        Payload::Ping(data) => (OpCode::Control(Control::Ping), data.as_bytes()),
+    };
+    let header = FrameHeader {
+        opcode,
+        ..FrameHeader::default()
+    };
+    // Writing to a vector cannot fail.
+    let _ = header.format(bytes.len() as u64, frames);
+    frames.extend_from_slice(bytes);
+}
