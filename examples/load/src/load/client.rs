@@ -29,6 +29,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The system's timer wakes this late at worst, so what is due within it is waited for without sleeping.
 const TIMER: Duration = Duration::from_millis(2);
 
+/// Nanoseconds up to which latencies are told apart.
+const MAX_LATENCY: u64 = 60_000_000_000;
+
 /// Whether and how broadcasts are begun.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Sending {
@@ -128,7 +131,7 @@ impl<'a> Client<'a> {
             heard: 0,
             looked: 0,
             window: (u64::MAX, u64::MAX),
-            latency: Histogram::new(3).expect("three digits are possible"),
+            latency: Histogram::new_with_bounds(1, MAX_LATENCY, 3).expect("the bounds are in order"),
         })
     }
 

@@ -187,6 +187,7 @@ fn send(settings: &Settings, pace: Pace, client: &mut Client<'_>, events: &mut E
         payload: settings.payload,
         seconds,
         deliveries,
+        checked: client.delivered(),
         deliveries_per_second: as_f64(deliveries) / seconds,
         latency: Latency {
             p50: quantile(0.5),

@@ -28,6 +28,8 @@ pub struct Traffic {
     pub seconds: f64,
     /// Arrivals in that time. A broadcast to a lobby of k is k - 1 of them.
     pub deliveries: u64,
+    /// Arrivals in the whole run, all of which were checked.
+    pub checked: u64,
     /// Arrivals per second.
     pub deliveries_per_second: f64,
     /// Of the messages that were to be sent in that time.
