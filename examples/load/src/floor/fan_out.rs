@@ -117,7 +117,8 @@ impl Lobbies {
                     Mode::Plain => member.outgoing.flush(&mut member.stream),
                     Mode::Joined => lobby.write_joined(id, member, &mut self.scratch),
                     Mode::Vectored => {
-                        for part in lobby.parts(id, length) {
+                        let parts = lobby.parts(id, length);
+                        for part in parts.into_iter().filter(|part| !part.is_empty()) {
                             member.outgoing.share(shared.slice(part));
                         }
                         member.outgoing.flush(&mut member.stream)
@@ -135,36 +136,32 @@ impl Lobbies {
 }
 
 impl Lobby {
-    /// The parts of a run of this length that a member gets: all but the frames that it sent itself.
-    fn parts(&self, id: usize, length: usize) -> impl Iterator<Item = Range<usize>> {
-        let mut begin = 0;
-        let mut next = 0;
-        let gap = move || {
-            let at = next + self.senders[next..].iter().position(|&(_, sender)| sender == id)?;
-            next = at + 1;
-            let end = self.senders.get(next).map_or(length, |&(begin, _)| begin);
-            Some(self.senders[at].0..end)
+    /// The parts of a run of this length that a member gets: what lies before and after its own frames. A socket is read
+    /// once in a turn, so these lie together. Either part may be empty.
+    fn parts(&self, id: usize, length: usize) -> [Range<usize>; 2] {
+        let Some(first) = self.senders.iter().position(|&(_, sender)| sender == id) else {
+            return [0..length, length..length];
         };
-        // What follows the last gap ends where the run does.
-        std::iter::from_fn(gap)
-            .chain(std::iter::once(length..length))
-            .map(move |gap| mem::replace(&mut begin, gap.end)..gap.start)
-            .filter(|part| !part.is_empty())
+        let own = self.senders[first..]
+            .iter()
+            .take_while(|&&(_, sender)| sender == id)
+            .count();
+        let end = self.senders.get(first + own).map_or(length, |&(begin, _)| begin);
+        [0..self.senders[first].0, end..length]
     }
 
     fn write_joined(&self, id: usize, member: &mut Member, scratch: &mut Vec<u8>) -> io::Result<()> {
         let Member { stream, outgoing, .. } = member;
-        let mut parts = self.parts(id, self.run.len());
-        let Some(first) = parts.next() else {
-            return Ok(());
-        };
-        let Some(second) = parts.next() else {
-            return outgoing.write(stream, &self.run[first]);
-        };
-        scratch.clear();
-        for part in [first, second].into_iter().chain(parts) {
-            scratch.extend_from_slice(&self.run[part]);
+        let [before, after] = self.parts(id, self.run.len()).map(|part| &self.run[part]);
+        match (before, after) {
+            ([], []) => Ok(()),
+            ([], part) | (part, []) => outgoing.write(stream, part),
+            (before, after) => {
+                scratch.clear();
+                scratch.extend_from_slice(before);
+                scratch.extend_from_slice(after);
+                outgoing.write(stream, scratch)
+            }
         }
-        outgoing.write(stream, scratch)
     }
 }

@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 /// How many slices one call may write; Linux takes 1,024.
 const MAX_SLICES: usize = 64;
 
-/// Bytes, then shared slices. A mode uses one of the two for its messages.
+/// Bytes, then shared slices. A mode uses one of the two for its messages; what else is to be sent goes behind them.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
@@ -30,6 +30,10 @@ impl Outgoing {
 
     /// Writes bytes straight from where they are, or behind those that wait. What the kernel does not take is kept.
     pub(super) fn write(&mut self, stream: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+        if !self.slices.is_empty() {
+            self.share(Bytes::copy_from_slice(bytes));
+            return Ok(());
+        }
         if self.blocked || !self.bytes.is_empty() {
             self.append(bytes);
             return Ok(());
@@ -90,5 +94,67 @@ impl Outgoing {
             }
             other => other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes as much as there is room for.
+    #[derive(Default)]
+    struct Narrow {
+        room: usize,
+        taken: Vec<u8>,
+    }
+
+    impl Write for Narrow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.room);
+            if count == 0 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            self.room -= count;
+            self.taken.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_comes_later_never_overtakes_what_waits() {
+        let mut narrow = Narrow::default();
+        let mut outgoing = Outgoing::default();
+        narrow.room = 3;
+        outgoing.write(&mut narrow, b"01234").unwrap();
+        // There is room again, but the system has not said so yet.
+        narrow.room = 100;
+        outgoing.write(&mut narrow, b"567").unwrap();
+        outgoing.append(b"89");
+        outgoing.flush(&mut narrow).unwrap();
+        assert_eq!(narrow.taken, b"012");
+        outgoing.resume(&mut narrow).unwrap();
+        assert_eq!(narrow.taken, b"0123456789");
+    }
+
+    #[test]
+    fn shared_slices_are_taken_in_parts_and_nothing_gets_between() {
+        let mut narrow = Narrow::default();
+        let mut outgoing = Outgoing::default();
+        for slice in [&b"01"[..], b"234", b"5"] {
+            outgoing.share(Bytes::from_static(slice));
+        }
+        narrow.room = 3;
+        outgoing.flush(&mut narrow).unwrap();
+        outgoing.write(&mut narrow, b"67").unwrap();
+        narrow.room = 2;
+        outgoing.resume(&mut narrow).unwrap();
+        assert_eq!(narrow.taken, b"01234");
+        narrow.room = 100;
+        outgoing.resume(&mut narrow).unwrap();
+        assert_eq!(narrow.taken, b"01234567");
     }
 }

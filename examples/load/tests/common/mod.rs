@@ -109,6 +109,7 @@ impl Server {
         stream.set_nonblocking(false).unwrap();
         stream.set_nodelay(true).unwrap();
         let mut target = String::new();
+        #[expect(clippy::result_large_err, reason = "the type is the library's")]
         let note = |request: &Request, response: Response| {
             target = request.uri().to_string();
             Ok(response)
