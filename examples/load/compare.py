@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Compares lobby servers end to end: builds and installs all of them, runs them interleaved with server and client pinned
-to different cores, and puts tables and a plot into BENCHMARKS.md.
+"""Compares lobby servers end to end: builds and installs all of them, runs them interleaved with server and client
+pinned to different cores, and puts tables and a plot into BENCHMARKS.md.
 
     examples/load/compare.py                 everything; some 22 minutes on two cores
     examples/load/compare.py --quick         one short round, printed, the document stays as it is
@@ -130,8 +130,9 @@ def told(shape, server, outcome):
     if report["memory"]:
         return f"{where} {server.name:15} {report['memory']['per_connection']:9,.0f} B/connection"
     traffic = report["traffic"]
+    speed, p99 = traffic["deliveries_per_second"], traffic["latency"]["p99"]
     return (
-        f"{where} {server.name:15} {traffic['deliveries_per_second']:11,.0f}/s  p99 {traffic['latency']['p99']:9,.0f} us"
+        f"{where} {server.name:15} {speed:11,.0f}/s  p99 {p99:9,.0f} us"
         f"  CPU server {traffic['server_cpu_share']:4.0%} client {traffic['client_cpu_share']:4.0%}"
     )
 

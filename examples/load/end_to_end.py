@@ -32,7 +32,7 @@ def setting(figures):
     data = figures.data
     options = data["options"]
     lines = [
-        f"{data['machine']}. {options['rounds']} rounds, {options['seconds']:g} s measured after {options['warm_up']:g} s.",
+        f"{data['machine']}. {options['rounds']} rounds of {options['seconds']:g} s after {options['warm_up']:g} s.",
         "",
         *(f"- {name}: {version}" for name, version in data["versions"].items() if version),
     ]

@@ -1,4 +1,4 @@
-"""Reads what a comparison measured: medians over rounds, spreads, ratios within a round, and whether targets are met."""
+"""Reads what a comparison measured: medians over rounds, spreads, ratios within a round, and which is best."""
 
 from statistics import median
 

@@ -1,5 +1,5 @@
-"""A peer to compare with: uWebSockets with a Python front (socketify), one topic per lobby. No limits, no health checks.
-uWebSockets sets TCP_NODELAY on every socket."""
+"""A peer to compare with: uWebSockets with a Python front (socketify), one topic per lobby. No limits, no health
+checks. uWebSockets sets TCP_NODELAY on every socket."""
 
 import json
 import socket

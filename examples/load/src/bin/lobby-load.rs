@@ -33,8 +33,8 @@ struct Args {
     /// Broadcasts under way in each lobby at any time: the next is sent when one has reached all.
     #[arg(long, default_value_t = 16)]
     outstanding: usize,
-    /// Instead, send so many broadcasts per second in all, one lobby after the other, whatever has arrived. Latency then
-    /// counts from when a message was to be sent, so that a server that falls behind cannot hide it.
+    /// Instead, send so many broadcasts per second in all, one lobby after the other, whatever has arrived. Latency
+    /// then counts from when a message was to be sent, so that a server that falls behind cannot hide it.
     #[arg(long, conflicts_with = "outstanding")]
     rate: Option<f64>,
     /// How many seconds count.

@@ -1,5 +1,5 @@
-//! A peer to compare with: axum with a `tokio::sync::broadcast` per lobby, as its chat example has it, and `TCP_NODELAY`.
-//! It has no limits and no health checks.
+//! A peer to compare with: axum with a `tokio::sync::broadcast` per lobby, as its chat example has it, and
+//! `TCP_NODELAY`. It has no limits and no health checks.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -19,8 +19,8 @@ pub enum Mode {
     Each,
     /// Appended to a buffer of each recipient. When all that had come is read, each buffer is written once.
     Plain,
-    /// Appended to one run of the lobby. When all that had come is read, the run is written to each member once, without
-    /// a copy unless the member's own messages lie in the middle of it.
+    /// Appended to one run of the lobby. When all that had come is read, the run is written to each member once,
+    /// without a copy unless the member's own messages lie in the middle of it.
     Joined,
     /// As `Joined`, but a member whose messages lie in the run gets the parts around them in one vectored write.
     Vectored,
@@ -136,8 +136,8 @@ impl Lobbies {
 }
 
 impl Lobby {
-    /// The parts of a run of this length that a member gets: what lies before and after its own frames. A socket is read
-    /// once in a turn, so these lie together. Either part may be empty.
+    /// The parts of a run of this length that a member gets: what lies before and after its own frames. A socket is
+    /// read once in a turn, so these lie together. Either part may be empty.
     fn parts(&self, id: usize, length: usize) -> [Range<usize>; 2] {
         let Some(first) = self.senders.iter().position(|&(_, sender)| sender == id) else {
             return [0..length, length..length];

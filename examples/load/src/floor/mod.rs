@@ -1,7 +1,7 @@
-//! Floors: servers that do for a chat what no server can do without (read, unmask, read and word the JSON, frame, write)
-//! and nothing else. There is no manager, no limit, no health check and no backpressure, a member that does not read
-//! makes the floor's memory grow without end, and a wrong request is just dropped. They are there to be compared with,
-//! **not for use**.
+//! Floors: servers that do for a chat what no server can do without (read, unmask, read and word the JSON, frame,
+//! write) and nothing else. There is no manager, no limit, no health check and no backpressure, a member that does not
+//! read makes the floor's memory grow without end, and a wrong request is just dropped. They are there to be compared
+//! with, **not for use**.
 //!
 //! One thread, one epoll. What differs is how a message gets to its recipients: [`Mode`].
 

@@ -1,8 +1,9 @@
-//! The load client: many connections on one thread, without a runtime, and cheap, so that what is measured is the server.
+//! The load client: many connections on one thread, without a runtime, and cheap, so that what is measured is the
+//! server.
 //!
-//! It speaks lobby-server's messages. The members of a lobby take turns in saying something; everybody else in the lobby
-//! must get it, exactly once and in the order that its sender said it, and the sender must not. Anything else ends the
-//! run with a [`LoadError`].
+//! It speaks lobby-server's messages. The members of a lobby take turns in saying something; everybody else in the
+//! lobby must get it, exactly once and in the order that its sender said it, and the sender must not. Anything else
+//! ends the run with a [`LoadError`].
 
 mod client;
 mod error;

@@ -1,5 +1,5 @@
-//! What the system knows of processes, from Linux's `/proc`. All figures are of whole processes, threads that have ended
-//! included.
+//! What the system knows of processes, from Linux's `/proc`. All figures are of whole processes, threads that have
+//! ended included.
 
 use std::io;
 
