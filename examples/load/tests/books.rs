@@ -55,6 +55,27 @@ fn all_that_a_good_server_relays_is_counted() {
 }
 
 #[test]
+fn what_is_due_at_one_moment_is_said_by_one_member_or_scattered() {
+    for (scattered, expected) in [(false, [4, 0, 0, 4, 0, 0]), (true, [2, 1, 1, 2, 1, 1])] {
+        let said = Arc::new(Mutex::new([0; 6]));
+        let noted = said.clone();
+        // Nobody gets anything, so that it remains at the first four of each lobby.
+        let (address, _) = server(&[], move |said| {
+            noted.lock().unwrap()[said.sender] += 1;
+            said.deliveries.clear();
+        });
+        let mut settings = settings(address);
+        settings.pace = Some(Pace::Outstanding {
+            broadcasts: 4,
+            scattered,
+        });
+        settings.patience = Duration::from_secs(1);
+        load::run(&settings).expect_err("nothing is delivered");
+        assert_eq!(*said.lock().unwrap(), expected);
+    }
+}
+
+#[test]
 fn a_paced_run_sends_at_its_rate_and_counts_from_when_a_message_was_due() {
     let due = Arc::new(Mutex::new(Vec::new()));
     let noted = due.clone();
@@ -64,7 +85,7 @@ fn a_paced_run_sends_at_its_rate_and_counts_from_when_a_message_was_due() {
         noted
             .lock()
             .unwrap()
-            .push(u64::from_str_radix(&token[16..32], 16).unwrap());
+            .push(u64::from_str_radix(&token[24..40], 16).unwrap());
     });
     let mut settings = settings(address);
     settings.pace = Some(Pace::Rate(200.0));
@@ -117,7 +138,10 @@ fn a_lost_message_is_found_when_nothing_comes_any_more() {
         }
     });
     let mut settings = settings(address);
-    settings.pace = Some(Pace::Outstanding(1));
+    settings.pace = Some(Pace::Outstanding {
+        broadcasts: 1,
+        scattered: false,
+    });
     settings.patience = Duration::from_millis(300);
     match load::run(&settings) {
         Err(LoadError::Overdue {

@@ -135,7 +135,7 @@ fn what_cannot_be_measured_is_refused() {
     for arguments in [
         &["--clients", "10", "--lobby-size", "3"][..],
         &["--clients", "10", "--lobby-size", "1"],
-        &["--payload", "31"],
+        &["--payload", "39"],
         &["--rate", "0"],
         &["--idle"],
     ] {

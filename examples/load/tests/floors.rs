@@ -15,13 +15,12 @@ const MODES: [Mode; 4] = [Mode::Each, Mode::Plain, Mode::Joined, Mode::Vectored]
 #[test]
 fn everything_arrives_once_and_in_order_at_all_but_the_sender() {
     for mode in MODES {
-        for (size, outstanding) in [(2, 1), (3, 16), (20, 5)] {
+        for (size, broadcasts, scattered) in [(2, 1, false), (3, 16, true), (20, 5, true), (20, 5, false)] {
             let mut settings = settings(floor(mode));
             settings.clients = 3 * size;
             settings.lobby_size = size;
-            settings.pace = Some(Pace::Outstanding(outstanding));
-            let report =
-                load::run(&settings).unwrap_or_else(|error| panic!("{mode:?}, {size}, {outstanding}: {error}"));
+            settings.pace = Some(Pace::Outstanding { broadcasts, scattered });
+            let report = load::run(&settings).unwrap_or_else(|error| panic!("{mode:?}, {size}, {broadcasts}: {error}"));
             assert!(report.traffic.unwrap().deliveries > 0);
         }
     }
@@ -36,7 +35,10 @@ fn what_the_kernel_does_not_take_at_once_is_written_later() {
         settings.measured = Duration::from_millis(1);
         // More at once than a socket's buffers hold.
         settings.payload = 1_000_000;
-        settings.pace = Some(Pace::Outstanding(12));
+        settings.pace = Some(Pace::Outstanding {
+            broadcasts: 12,
+            scattered: true,
+        });
         let report = load::run(&settings).unwrap_or_else(|error| panic!("{mode:?}: {error}"));
         assert!(report.traffic.unwrap().checked > 0);
     }

@@ -33,6 +33,10 @@ struct Args {
     /// Broadcasts under way in each lobby at any time: the next is sent when one has reached all.
     #[arg(long, default_value_t = 16)]
     outstanding: usize,
+    /// Of the broadcasts that are due at the same moment each is another member's; else a member says them all in one
+    /// write, and the next member those that are due next.
+    #[arg(long, conflicts_with_all = ["rate", "idle"])]
+    scattered: bool,
     /// Instead, send so many broadcasts per second in all, one lobby after the other, whatever has arrived. Latency
     /// then counts from when a message was to be sent, so that a server that falls behind cannot hide it.
     #[arg(long, conflicts_with = "outstanding")]
@@ -99,7 +103,10 @@ fn measure(args: &Args) -> Result<String, String> {
         pace: match args.rate {
             _ if args.idle => None,
             Some(rate) => Some(Pace::Rate(rate)),
-            None => Some(Pace::Outstanding(args.outstanding)),
+            None => Some(Pace::Outstanding {
+                broadcasts: args.outstanding,
+                scattered: args.scattered,
+            }),
         },
         warm_up: args.warm_up,
         measured: args.seconds,

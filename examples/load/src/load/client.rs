@@ -4,6 +4,8 @@
 //! broadcasts that are due; then each socket that has something to send is written once.
 
 use std::io::{self, ErrorKind, Read};
+use std::iter;
+use std::mem;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -36,8 +38,10 @@ const MAX_LATENCY: u64 = 60_000_000_000;
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Sending {
     No,
-    /// One for each that is complete.
-    Outstanding,
+    /// One for each that is complete; all that are due to a lobby at one time by one member, unless they are scattered.
+    Outstanding {
+        scattered: bool,
+    },
     /// The n-th is due n periods after the start, whatever has come of those before it.
     Paced {
         start: u64,
@@ -59,7 +63,7 @@ pub(super) struct Client<'a> {
     texts: Texts,
     scratch: Vec<u8>,
     ledger: Ledger,
-    /// Lobbies of which a broadcast was completed in this turn, once for each.
+    /// Lobbies of which a broadcast was completed in this turn, once for each of them.
     completed: Vec<usize>,
     sending: Sending,
     origin: Instant,
@@ -174,13 +178,12 @@ impl<'a> Client<'a> {
         let from = self.now.saturating_add(count(self.settings.warm_up));
         self.window = (from, from.saturating_add(count(self.settings.measured)));
         match pace {
-            Pace::Outstanding(broadcasts) => {
-                self.sending = Sending::Outstanding;
+            Pace::Outstanding { broadcasts, scattered } => {
+                self.sending = Sending::Outstanding { scattered };
                 for lobby in 0..self.ledger.lobbies() {
-                    for _ in 0..broadcasts {
-                        self.say(lobby, self.now);
-                    }
+                    self.completed.extend(iter::repeat_n(lobby, broadcasts));
                 }
+                self.say_what_is_due();
                 self.flush()
             }
             Pace::Rate(per_second) => {
@@ -278,10 +281,16 @@ impl<'a> Client<'a> {
     fn say_what_is_due(&mut self) {
         match self.sending {
             Sending::No => {}
-            Sending::Outstanding => {
-                while let Some(lobby) = self.completed.pop() {
-                    self.say(lobby, self.now);
+            Sending::Outstanding { scattered } => {
+                let mut completed = mem::take(&mut self.completed);
+                completed.sort_unstable();
+                for due in completed.chunk_by(|one, next| one == next && !scattered) {
+                    for &lobby in due {
+                        self.say(lobby, self.now);
+                    }
+                    self.ledger.pass(due[0]);
                 }
+                self.completed = completed;
             }
             Sending::Paced { .. } => {
                 while self.due() <= self.now {
@@ -292,6 +301,7 @@ impl<'a> Client<'a> {
                     let lobby = *begun as usize % self.ledger.lobbies();
                     *begun += 1;
                     self.say(lobby, due);
+                    self.ledger.pass(lobby);
                 }
             }
         }

@@ -1,8 +1,6 @@
 //! The books: what was sent, what has arrived, and whether that is right.
 //!
-//! The senders of a lobby take turns, so the number of a broadcast in its lobby follows from who sent it and how many
-//! that member had sent before; and a member who gets everything once and in order expects of each sender one message,
-//! the next.
+//! A member who gets everything once and in order expects of each other member of its lobby one message, the next.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,15 +11,16 @@ use super::message::Token;
 /// A broadcast that not everybody has yet.
 #[derive(Debug)]
 struct InFlight {
+    token: Token,
     missing: usize,
-    /// Nanoseconds since the client's origin.
-    sent: u64,
 }
 
 #[derive(Debug, Default)]
 struct Lobby {
+    /// Whose turn it is to say something, counted within the lobby.
+    turn: usize,
     /// How many broadcasts were begun.
-    begun: u64,
+    begun: u32,
     /// Those that are begun, from the oldest that is not complete on.
     in_flight: VecDeque<InFlight>,
 }
@@ -33,6 +32,8 @@ pub(super) struct Ledger {
     lobbies: Vec<Lobby>,
     /// For each member, a row: the next sequence number from each member of its lobby.
     expected: Vec<u32>,
+    /// How many messages each member has sent.
+    said: Vec<u32>,
     delivered: u64,
 }
 
@@ -87,6 +88,7 @@ impl Ledger {
             size,
             lobbies: (0..lobbies).map(|_| Lobby::default()).collect(),
             expected: vec![0; lobbies * size * size],
+            said: vec![0; lobbies * size],
             delivered: 0,
         }
     }
@@ -97,20 +99,25 @@ impl Ledger {
 
     /// Notes a broadcast by the member whose turn it is.
     pub(super) fn begin(&mut self, lobby: usize, sent: u64) -> Token {
-        let size = self.size as u64;
-        let Lobby { begun, in_flight } = &mut self.lobbies[lobby];
-        let rank = usize::try_from(*begun % size).expect("less than the size of a lobby");
-        let sequence = u32::try_from(*begun / size).expect("a run is shorter than four thousand million turns");
+        let Lobby { turn, begun, in_flight } = &mut self.lobbies[lobby];
+        let sender = lobby * self.size + *turn;
+        let token = Token {
+            sender: u32::try_from(sender).expect("the settings allow no more clients"),
+            sequence: self.said[sender],
+            number: *begun,
+            sent,
+        };
+        self.said[sender] += 1;
         *begun += 1;
-        in_flight.push_back(InFlight {
-            missing: self.size - 1,
-            sent,
-        });
-        Token {
-            sender: u32::try_from(lobby * self.size + rank).expect("the settings allow no more clients"),
-            sequence,
-            sent,
-        }
+        let missing = self.size - 1;
+        in_flight.push_back(InFlight { token, missing });
+        token
+    }
+
+    /// The turn of the lobby's next member.
+    pub(super) fn pass(&mut self, lobby: usize) {
+        let turn = &mut self.lobbies[lobby].turn;
+        *turn = (*turn + 1) % self.size;
     }
 
     /// Notes an arrival. If it was the last of its broadcast, returns the lobby.
@@ -131,13 +138,12 @@ impl Ledger {
         if token.sequence > *expected {
             return Err(Misdelivery::Missing { sequence: *expected });
         }
-        let Lobby { begun, in_flight } = &mut self.lobbies[lobby];
-        let number = u64::from(token.sequence) * self.size as u64 + rank as u64;
-        let oldest = *begun - in_flight.len() as u64;
-        let broadcast = number
-            .checked_sub(oldest)
-            .and_then(|place| in_flight.get_mut(usize::try_from(place).ok()?))
-            .filter(|broadcast| broadcast.sent == token.sent)
+        let Lobby { begun, in_flight, .. } = &mut self.lobbies[lobby];
+        let broadcast = begun
+            .checked_sub(token.number)
+            .and_then(|back| in_flight.len().checked_sub(back as usize))
+            .and_then(|place| in_flight.get_mut(place))
+            .filter(|broadcast| broadcast.token == token)
             .ok_or(Misdelivery::Invented)?;
         *expected += 1;
         self.delivered += 1;
@@ -168,7 +174,7 @@ impl Ledger {
             .enumerate()
             .find_map(|(lobby, Lobby { in_flight, .. })| {
                 let oldest = in_flight.front()?;
-                let age = Duration::from_nanos(now.saturating_sub(oldest.sent));
+                let age = Duration::from_nanos(now.saturating_sub(oldest.token.sent));
                 (age > patience).then_some(Overdue {
                     lobby,
                     missing: oldest.missing,

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 /// The least that a text may hold: its token.
-pub const MIN_PAYLOAD: usize = 32;
+pub const MIN_PAYLOAD: usize = 40;
 
 const SAY: &[u8] = b"{\"type\":\"chat\",\"text\":\"";
 const SAID: &[u8] = b"{\"type\":\"chat\",\"from\":\"u";
@@ -20,11 +20,14 @@ const NEWS: [&[u8]; 4] = [
     b"{\"type\":\"latency\",",
 ];
 
-/// What a text begins with: 8, 8 and 16 hexadecimal digits.
+/// What a text begins with: 8, 8, 8 and 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) sender: u32,
+    /// Which of its sender's messages it is.
     pub(super) sequence: u32,
+    /// Which of its lobby's broadcasts it is.
+    pub(super) number: u32,
     /// When it was to be sent, in nanoseconds since the client's origin.
     pub(super) sent: u64,
 }
@@ -62,10 +65,15 @@ impl Texts {
 
     /// Words a chat message.
     pub(super) fn say(&self, token: Token, out: &mut Vec<u8>) {
-        let Token { sender, sequence, sent } = token;
+        let Token {
+            sender,
+            sequence,
+            number,
+            sent,
+        } = token;
         out.clear();
         out.extend_from_slice(SAY);
-        write!(out, "{sender:08x}{sequence:08x}{sent:016x}").expect("a vector takes everything");
+        write!(out, "{sender:08x}{sequence:08x}{number:08x}{sent:016x}").expect("a vector takes everything");
         out.extend_from_slice(&self.padding);
         out.extend_from_slice(END);
     }
@@ -89,12 +97,14 @@ impl Texts {
         let (from, rest) = message.strip_prefix(SAID)?.split_first_chunk()?;
         let (sender, rest) = rest.strip_prefix(TEXT)?.split_first_chunk()?;
         let (sequence, rest) = rest.split_first_chunk()?;
+        let (number, rest) = rest.split_first_chunk()?;
         let (early, rest) = rest.split_first_chunk()?;
         let (late, tail) = rest.split_first_chunk()?;
         (from == sender && tail == self.tail).then(|| Token {
-            sender: number(*sender),
-            sequence: number(*sequence),
-            sent: u64::from(number(*early)) << 32 | u64::from(number(*late)),
+            sender: value(*sender),
+            sequence: value(*sequence),
+            number: value(*number),
+            sent: u64::from(value(*early)) << 32 | u64::from(value(*late)),
         })
     }
 }
@@ -106,7 +116,7 @@ pub(super) fn health_pong(number: &[u8]) -> Vec<u8> {
 
 /// Eight digits at once: each byte to its value, then neighbours together, three times. What is no digit gives some
 /// number, which nobody expects.
-fn number(digits: [u8; 8]) -> u32 {
+fn value(digits: [u8; 8]) -> u32 {
     const NIBBLES: u64 = 0x0F0F_0F0F_0F0F_0F0F;
     const LETTERS: u64 = 0x0101_0101_0101_0101;
     let text = u64::from_be_bytes(digits);
@@ -122,10 +132,11 @@ mod tests {
 
     #[test]
     fn what_a_server_relays_is_read_as_it_was_said() {
-        let texts = Texts::new(40);
+        let texts = Texts::new(48);
         let token = Token {
             sender: 0x0123_abcd,
             sequence: 0xffff_ffff,
+            number: 0x0000_0010,
             sent: 0x0fed_cba9_8765_4321,
         };
         let mut said = Vec::new();

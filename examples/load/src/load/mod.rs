@@ -59,9 +59,16 @@ pub struct Settings {
 /// When broadcasts are sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
-    /// So many are under way in each lobby at any time.
-    Outstanding(usize),
-    /// So many per second in all, one lobby after the other. A latency counts from when the message was to be sent.
+    /// Some are under way in each lobby at any time. Of those that are due at the same moment each can be another
+    /// member's; else a member says them all, in one write, and the next member those that are due next.
+    Outstanding {
+        /// How many, in each lobby.
+        broadcasts: usize,
+        /// Whether each is another member's.
+        scattered: bool,
+    },
+    /// So many per second in all, one lobby after the other, and one member of it after the other. A latency counts from
+    /// when the message was to be sent.
     Rate(f64),
 }
 

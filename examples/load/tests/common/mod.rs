@@ -21,7 +21,10 @@ pub fn settings(server: SocketAddr) -> Settings {
         clients: 6,
         lobby_size: 3,
         payload: 64,
-        pace: Some(Pace::Outstanding(4)),
+        pace: Some(Pace::Outstanding {
+            broadcasts: 4,
+            scattered: true,
+        }),
         warm_up: Duration::from_millis(50),
         measured: Duration::from_millis(200),
         patience: Duration::from_secs(20),
