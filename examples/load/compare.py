@@ -2,7 +2,7 @@
 """Compares lobby servers end to end: builds and installs all of them, runs them interleaved with server and client
 pinned to different cores, and puts tables and a plot into BENCHMARKS.md.
 
-    examples/load/compare.py                 everything; some 22 minutes on two cores
+    examples/load/compare.py                 everything; some 24 minutes on two cores
     examples/load/compare.py --quick         one short round, printed, the document stays as it is
     examples/load/compare.py --only NAME,..  these servers only, printed
     examples/load/compare.py --render        the document anew from the last full run
@@ -31,14 +31,17 @@ import end_to_end  # noqa: E402
 RESULTS = ROOT / "target/benchmarks"
 LOAD = ROOT / "target/release/lobby-load"
 SERVER_CORE, CLIENT_CORE = 0, 1
+CONGESTION = Path("/proc/sys/net/ipv4/tcp_congestion_control")
 START_SECONDS = 20
 # What a run takes beside sending: starting the server, connecting, waiting until it is quiet.
-OVERHEAD_SECONDS = 0.6
+OVERHEAD_SECONDS = 0.45
 
 # Clients and the size of their lobbies.
 CROWDS = [(10, 10), (100, 100), (500, 500), (1000, 10)]
 OUTSTANDING = [1, 16]
 PAYLOADS = [128, 1024]
+# Crowds in which each of 16 broadcasts is also sent by another member, so that they come less together.
+SCATTERED = [(100, 100), (500, 500)]
 # Broadcasts per second to a lobby of 100: 50,000 and 200,000 deliveries.
 RATES = [500, 2000]
 IDLE = {"kind": "idle", "clients": 5000, "lobby_size": 10}
@@ -55,6 +58,14 @@ def shapes():
                     "payload": payload,
                     "outstanding": outstanding,
                 }
+    for clients, lobby_size in SCATTERED:
+        yield {
+            "kind": "scattered",
+            "clients": clients,
+            "lobby_size": lobby_size,
+            "payload": 128,
+            "outstanding": 16,
+        }
     for rate in RATES:
         yield {"kind": "paced", "clients": 100, "lobby_size": 100, "payload": 128, "rate": rate}
     yield IDLE
@@ -105,6 +116,8 @@ def measure(server, shape, options):
             for name in ["clients", "lobby_size", "payload", "outstanding", "rate"]:
                 if name in shape:
                     command += ["--" + name.replace("_", "-"), shape[name]]
+            if shape["kind"] == "scattered":
+                command.append("--scattered")
             if shape["kind"] == "idle":
                 command.append("--idle")
             else:
@@ -142,7 +155,7 @@ def run(options):
     present, missing = servers.prepare(options.only)
     print("\n".join(f"missing: {name}: {reason}" for name, reason in missing.items()))
     data = {
-        "machine": document.machine(),
+        "machine": f"{document.machine()}, TCP congestion control {CONGESTION.read_text().strip()}",
         "options": {"rounds": options.rounds, "seconds": options.seconds, "warm_up": options.warm_up},
         "versions": {server.name: server.version for server in present},
         "missing": missing,

@@ -21,6 +21,7 @@ def sections(data):
         "end_to_end_setting": setting(figures),
         "end_to_end_throughput": throughput_tables(figures),
         "end_to_end_targets": targets(figures),
+        "end_to_end_scattered": scattered(figures),
         "end_to_end_cpu": cpu(figures),
         "end_to_end_saturated_latency": saturated_latency(figures),
         "end_to_end_paced": paced(figures),
@@ -54,7 +55,7 @@ def crowd(shape):
 
 def title(shape):
     kind, _, _, payload, outstanding, rate = shape
-    load = {"saturated": f"{outstanding} outstanding", "paced": f"{rate}/s"}.get(kind, "idle")
+    load = {"idle": "idle", "paced": f"{rate}/s"}.get(kind, f"{outstanding} outstanding")
     return f"{crowd(shape)}, {load}" + (f", {payload} bytes" if payload else "")
 
 
@@ -78,6 +79,20 @@ def throughput_tables(figures):
         return f"{value / 1000:,.0f} ±{figures.spread(server, shape, throughput):.0%}"
 
     return by_payload(figures, cell)
+
+
+def scattered(figures):
+    shapes = figures.shapes("scattered")
+    rows = []
+    for server in figures.servers():
+        row = [server]
+        for shape in shapes:
+            value = figures.median(server, shape, throughput)
+            ratio = figures.ratio(server, EACH, shape, throughput)
+            row += ["-", "-"] if value is None else [f"{value / 1000:,.0f}", "-" if ratio is None else f"{ratio:.1f}"]
+        rows.append(row)
+    columns = [column for shape in shapes for column in (title(shape), "to one write each")]
+    return document.table(["server", *columns], rows)
 
 
 def cpu(figures):

@@ -390,6 +390,8 @@ impl<'a> Client<'a> {
         let ((from, until), now) = (self.window, self.now);
         let outgoing = &mut socket.outgoing;
         let unsent = &mut self.unsent;
+        // Most that is read at once was sent at once.
+        let mut alike = (0, 0);
         socket
             .inbox
             .feed(&mut self.buffer[skip..count], |opcode, payload| {
@@ -401,7 +403,11 @@ impl<'a> Client<'a> {
                                 .map_err(|problem| Wrong::Misdelivered(token, problem))?;
                             completed.extend(complete);
                             if (from..until).contains(&token.sent) {
-                                latency.saturating_record(now.saturating_sub(token.sent));
+                                if alike.0 != token.sent {
+                                    record(latency, now, alike);
+                                    alike = (token.sent, 0);
+                                }
+                                alike.1 += 1;
                             }
                         }
                         Heard::HealthPing(number) => {
@@ -421,7 +427,17 @@ impl<'a> Client<'a> {
                 }
                 Ok(())
             })
-            .map_err(|wrong| wrong.of(client))
+            .map_err(|wrong| wrong.of(client))?;
+        record(latency, now, alike);
+        Ok(())
+    }
+}
+
+/// Records how long so many messages took that were to be sent at one time.
+fn record(latency: &mut Histogram<u64>, now: u64, (sent, count): (u64, u64)) {
+    // The histogram takes even none of them for its maximum.
+    if count > 0 {
+        latency.saturating_record_n(now.saturating_sub(sent), count);
     }
 }
 

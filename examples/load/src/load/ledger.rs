@@ -30,7 +30,8 @@ struct Lobby {
 pub(super) struct Ledger {
     size: usize,
     lobbies: Vec<Lobby>,
-    /// For each member, a row: the next sequence number from each member of its lobby.
+    /// For each member, a row: the next sequence number that each member of its lobby expects of it. Members get a
+    /// broadcast one after the other, so that neighbours are needed one after the other.
     expected: Vec<u32>,
     /// How many messages each member has sent.
     said: Vec<u32>,
@@ -131,7 +132,7 @@ impl Ledger {
         if token.sender as usize == recipient {
             return Err(Misdelivery::Echoed);
         }
-        let expected = &mut self.expected[recipient * self.size + rank];
+        let expected = &mut self.expected[token.sender as usize * self.size + (recipient - first)];
         if token.sequence < *expected {
             return Err(Misdelivery::Doubled);
         }

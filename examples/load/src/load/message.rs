@@ -7,8 +7,9 @@ use std::io::Write;
 pub const MIN_PAYLOAD: usize = 40;
 
 const SAY: &[u8] = b"{\"type\":\"chat\",\"text\":\"";
-const SAID: &[u8] = b"{\"type\":\"chat\",\"from\":\"u";
-const TEXT: &[u8] = b"\",\"text\":\"";
+// Of known length, so that comparing them is a few instructions.
+const SAID: &[u8; 24] = b"{\"type\":\"chat\",\"from\":\"u";
+const TEXT: &[u8; 10] = b"\",\"text\":\"";
 const END: &[u8] = b"\"}";
 const HEALTH_PING: &[u8] = b"{\"type\":\"health_ping\",\"timestamp\":";
 
@@ -94,13 +95,15 @@ impl Texts {
     }
 
     fn said(&self, message: &[u8]) -> Option<Token> {
-        let (from, rest) = message.strip_prefix(SAID)?.split_first_chunk()?;
-        let (sender, rest) = rest.strip_prefix(TEXT)?.split_first_chunk()?;
+        let (said, rest) = message.split_first_chunk()?;
+        let (from, rest) = rest.split_first_chunk()?;
+        let (text, rest) = rest.split_first_chunk()?;
+        let (sender, rest) = rest.split_first_chunk()?;
         let (sequence, rest) = rest.split_first_chunk()?;
         let (number, rest) = rest.split_first_chunk()?;
         let (early, rest) = rest.split_first_chunk()?;
         let (late, tail) = rest.split_first_chunk()?;
-        (from == sender && tail == self.tail).then(|| Token {
+        (said == SAID && text == TEXT && from == sender && tail == self.tail).then(|| Token {
             sender: value(*sender),
             sequence: value(*sequence),
             number: value(*number),
