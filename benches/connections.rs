@@ -27,7 +27,7 @@ const HOT: u32 = 64;
 const PINGED: u32 = 16_384;
 
 const CHAT_40: &str = r#"{"type":"chat","text":"gg, well played"}"#;
-const CHAT_128: &str = r#"{"type":"chat","text":"I think we should go left at the bridge, then wait for the others behind the old mill at the river."}"#;
+const CHAT_128: &str = r#"{"type":"chat","text":"I think we should go left at the bridge, then wait for the others behind the old mill at the riverside."}"#;
 
 /// A crowd and the numbers of its connections in random order.
 struct Cases<'a, 'b> {

@@ -14,7 +14,7 @@ use lobbykeeper::{Cause, Command, ConnId, Except, Frame, Inbound, LobbyId, Outbo
 use crowd::{Crowd, NOW};
 
 const CHAT_40: &str = r#"{"type":"chat","text":"gg, well played"}"#;
-const CHAT_128: &str = r#"{"type":"chat","text":"I think we should go left at the bridge, then wait for the others behind the old mill at the river."}"#;
+const CHAT_128: &str = r#"{"type":"chat","text":"I think we should go left at the bridge, then wait for the others behind the old mill at the riverside."}"#;
 
 struct Lobby {
     crowd: Crowd,
