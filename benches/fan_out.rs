@@ -29,6 +29,16 @@ fn sink<I>(id: I) {
     black_box(id);
 }
 
+/// Hands a run of recipients to the sink, eight at a time: a loop as small as that over one takes twice as long where it
+/// happens to lie across two cache lines.
+fn hand_out<T: Copy, I>(to: &[T], id: impl Fn(T) -> I) {
+    let (eights, rest) = to.as_chunks::<8>();
+    for eight in eights {
+        eight.iter().for_each(|&recipient| sink(id(recipient)));
+    }
+    rest.iter().for_each(|&recipient| sink(id(recipient)));
+}
+
 /// What a peer does with a recipient: each is given a payload of its own, since it goes into a queue or into a call.
 fn sink_with_payload<I, P>(id: I, payload: P) {
     black_box(payload);
@@ -67,9 +77,7 @@ impl Lobby {
         for command in self.out.commands() {
             if let Command::Send { to, payload } = command {
                 black_box(payload);
-                for conn in to {
-                    sink(conn.index());
-                }
+                hand_out(to, ConnId::index);
             }
         }
         self.out.clear();
@@ -148,7 +156,7 @@ impl Cases<'_, '_> {
         let members = self.members;
         let dense: Vec<u32> = (0..members).collect();
         self.add("floor", || {
-            black_box(&dense).iter().copied().for_each(sink);
+            hand_out(black_box(&dense), |index| index);
             dense.len()
         });
 
