@@ -160,6 +160,12 @@ impl Cases<'_, '_> {
             dense.len()
         });
 
+        let payload = Payload::text(text());
+        self.add("a clone of the payload", || {
+            drop(black_box(payload.clone()));
+            dense.len()
+        });
+
         let payload = Bytes::from(text());
         let sender = user_name(members / 2);
         let usual = UsualManager::new("den", members);

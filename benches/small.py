@@ -66,6 +66,7 @@ def version(package):
 def fan_out():
     rows = [
         "floor",
+        "a clone of the payload",
         "by id",
         "by id, but a connection",
         "by id, but a connection's user",
