@@ -4,7 +4,7 @@
     python3 benches/small.py            runs all and renders
     python3 benches/small.py --render   renders what the last run has left
 
-Takes about ten minutes, and wants a machine that does nothing else. Needs valgrind, and the runner of gungraun in the
+Takes about six minutes once all is compiled, and wants a machine that does nothing else. Needs valgrind, and the runner of gungraun in the
 version of Cargo.lock: it says how to install that one if it is not there.
 """
 
