@@ -34,9 +34,13 @@ fn sink<I>(id: I) {
 fn hand_out<T: Copy, I>(to: &[T], id: impl Fn(T) -> I) {
     let (eights, rest) = to.as_chunks::<8>();
     for eight in eights {
-        eight.iter().for_each(|&recipient| sink(id(recipient)));
+        for &recipient in eight {
+            sink(id(recipient));
+        }
     }
-    rest.iter().for_each(|&recipient| sink(id(recipient)));
+    for &recipient in rest {
+        sink(id(recipient));
+    }
 }
 
 /// What a peer does with a recipient: each is given a payload of its own, since it goes into a queue or into a call.
