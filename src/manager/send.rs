@@ -26,12 +26,24 @@ impl Manager {
         except: Except<'_>,
         out: &mut Outbox,
     ) -> usize {
+        self.send_to_lobby(now, &lobby.into(), payload, &except, out)
+    }
+
+    /// As [`broadcast`](Self::broadcast), but compiled once, here, and not in each crate that calls it.
+    fn send_to_lobby(
+        &mut self,
+        now: Time,
+        lobby: &LobbyRef<'_>,
+        payload: Payload,
+        except: &Except<'_>,
+        out: &mut Outbox,
+    ) -> usize {
         self.enter_call(now, out);
-        let Some(lobby) = self.resolve(&lobby.into()) else {
+        let Some(lobby) = self.resolve(lobby) else {
             return 0;
         };
         let mark = out.mark();
-        self.copy_members(lobby, &except, out.recipients());
+        self.copy_members(lobby, except, out.recipients());
         self.write_send(mark, payload, out)
     }
 
@@ -132,28 +144,12 @@ impl Manager {
 
     /// Copies the run of a lobby's members around those who are left out.
     fn copy_members(&mut self, lobby: u32, except: &Except<'_>, to: &mut Vec<ConnId>) {
-        self.excepted.clear();
-        let members = self.lobbies.at_mut(lobby).members.run().len();
-        let roster = &self.lobbies.at(lobby).members;
-        let position = |slot: u32| roster.position(self.conns.at(slot).memberships.find(lobby)?.ticket);
-        if let Except::Conn(conn) = except {
-            self.excepted.extend(self.open_slot(*conn).and_then(position));
-        } else if let Some(user) = self.excepted_user(except) {
-            let record = self.users.at(user);
-            if record.open_count as usize <= members {
-                self.excepted.extend(record.open.iter(&self.conns).filter_map(position));
-                self.excepted.sort_unstable();
-            } else {
-                let theirs = |conn: ConnId| self.conns.at(conn.index()).user == user;
-                self.excepted.extend(
-                    roster
-                        .iter()
-                        .enumerate()
-                        .filter(|&(_, conn)| theirs(conn))
-                        .map(|(at, _)| at),
-                );
-            }
+        let run = self.lobbies.at_mut(lobby).members.run();
+        if let Except::Nobody = except {
+            to.extend_from_slice(run);
+            return;
         }
+        self.find_excepted(lobby, except);
         let run = self.lobbies.at_mut(lobby).members.run();
         let mut start = 0;
         for &gap in &self.excepted {
@@ -161,5 +157,26 @@ impl Manager {
             start = gap + 1;
         }
         to.extend_from_slice(run.get(start..).unwrap_or_default());
+    }
+
+    /// Finds where in the run of a lobby's members, which has no holes, those are who are left out.
+    fn find_excepted(&mut self, lobby: u32, except: &Except<'_>) {
+        self.excepted.clear();
+        let roster = &self.lobbies.at(lobby).members;
+        let position = |slot: u32| roster.position(self.conns.at(slot).memberships.find(lobby)?.ticket);
+        if let Except::Conn(conn) = except {
+            self.excepted.extend(self.open_slot(*conn).and_then(position));
+        } else if let Some(user) = self.excepted_user(except) {
+            let record = self.users.at(user);
+            if record.open_count as usize <= roster.len() {
+                self.excepted.extend(record.open.iter(&self.conns).filter_map(position));
+                self.excepted.sort_unstable();
+            } else {
+                let theirs = |conn: ConnId| self.conns.at(conn.index()).user == user;
+                let members = roster.iter().enumerate();
+                let theirs = members.filter(|&(_, conn)| theirs(conn)).map(|(at, _)| at);
+                self.excepted.extend(theirs);
+            }
+        }
     }
 }
