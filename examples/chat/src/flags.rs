@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -28,10 +27,6 @@ pub struct Settings {
 /// The flags and variables that all servers share.
 #[derive(Clone, Debug, Args)]
 pub struct Flags {
-    /// The address to listen on; port 0 takes a free one.
-    #[arg(long, env = "LOBBY_LISTEN", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
-
     /// How many connections the server holds, or "off".
     #[arg(long, env = "LOBBY_MAX_CONNECTIONS", value_name = "N", default_value = "500")]
     max_connections: OrOff<u32>,
