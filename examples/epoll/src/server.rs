@@ -150,7 +150,10 @@ impl Server {
                 Token(key) => {
                     if let Some(socket) = self.sockets.get_mut(key) {
                         socket.is_ready(event);
-                        self.read(now, key);
+                        // One that has used up its credit waits for the next turn.
+                        if !socket.waiting {
+                            self.read(now, key);
+                        }
                     }
                 }
             }
@@ -201,6 +204,7 @@ impl Server {
             return;
         };
         socket.begin_turn();
+        socket.waiting = false;
         while let Some(socket) = self.sockets.get_mut(key) {
             match (socket.hear(), socket.conn) {
                 (Ok(Heard::Message(message)), Some(conn)) => {
@@ -230,8 +234,9 @@ impl Server {
                 (Err(_), _) => return self.lose(now, key, Cause::Error),
             }
         }
-        let socket = &self.sockets[key];
+        let socket = &mut self.sockets[key];
         if socket.is_unread() {
+            socket.waiting = true;
             self.unread.push(key);
         }
         if socket.wants_flush() {

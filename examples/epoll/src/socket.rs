@@ -17,7 +17,7 @@ use tungstenite::protocol::{self, Message, Role, WebSocketConfig, WebSocketConte
 
 /// How many bytes of one socket are read in a turn of the loop. The rest waits for the next turn, and all others are
 /// read before.
-const CREDIT: usize = 16 * 1_024;
+const CREDIT: usize = 4 * 1_024;
 /// How long a request may be.
 const MAX_REQUEST: usize = 8 * 1_024;
 /// How much memory an empty backlog keeps.
@@ -30,6 +30,8 @@ pub(crate) struct Socket {
     run: Range<usize>,
     /// It is among those that have something to write in this turn.
     pub(crate) dirty: bool,
+    /// It is to be read on in the next turn.
+    pub(crate) waiting: bool,
     /// Once it is admitted, and until it has said goodbye.
     pub(crate) conn: Option<ConnId>,
     /// When it is dropped, unless it is admitted by then.
@@ -75,6 +77,7 @@ impl Socket {
             phase: Phase::Handshake(Vec::new()),
             run: 0..0,
             dirty: false,
+            waiting: false,
             conn: None,
             deadline,
         }
