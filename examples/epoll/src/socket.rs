@@ -17,7 +17,7 @@ use tungstenite::protocol::{self, Message, Role, WebSocketConfig, WebSocketConte
 
 /// How many bytes of one socket are read in a turn of the loop. The rest waits for the next turn, and all others are
 /// read before.
-const CREDIT: usize = 4 * 1_024;
+const CREDIT: usize = 32 * 1_024;
 /// How long a request may be.
 const MAX_REQUEST: usize = 8 * 1_024;
 /// How much memory an empty backlog keeps.
