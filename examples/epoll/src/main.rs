@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use lobby_chat::Flags;
 use lobby_epoll::Server;
 
@@ -32,7 +33,10 @@ struct Args {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
-    let settings = args.flags.settings()?;
+    let settings = match args.flags.settings() {
+        Ok(settings) => settings,
+        Err(error) => Args::command().error(ErrorKind::ValueValidation, error).exit(),
+    };
     lobby_chat::log_to_stderr();
     let listener = TcpListener::bind(args.listen)?;
     println!("http://{}", listener.local_addr()?);
