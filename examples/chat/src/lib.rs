@@ -20,7 +20,8 @@ pub use auth::authenticate;
 pub use chat::{Chat, going_away};
 pub use failure::failure;
 pub use flags::{Flags, Settings};
-pub use log::{log_to_stderr, unauthorized as log_unauthorized};
+pub use log::{command as log_command, log_to_stderr, unauthorized as log_unauthorized};
+pub use messages::relayed;
 
 /// The page, which needs nothing from elsewhere.
 pub const PAGE: &str = include_str!("page.html");

@@ -3,7 +3,7 @@
 
 use std::io::{self, IsTerminal};
 
-use lobbykeeper::{ConnId, Ending, Manager, Notice, Refusal, Stats};
+use lobbykeeper::{Command, ConnId, Ending, Manager, Notice, Refusal, Stats};
 use tracing::{debug, info, warn};
 use tracing_subscriber::EnvFilter;
 
@@ -33,6 +33,24 @@ pub(crate) fn refused(refusal: &Refusal, user: &str, lobby: &str) {
 /// Somebody came whose token stands for nobody.
 pub fn unauthorized(lobby: &str) {
     info!(?lobby, "refused: unauthorized");
+}
+
+/// A server is about to carry out this command: what ends a connection is logged with what it rests on.
+pub fn command(command: &Command<'_>) {
+    match command {
+        Command::Send { .. } => {}
+        Command::Close {
+            conn,
+            code,
+            reason,
+            cause,
+            receipt,
+            ..
+        } => info!(%conn, code, ?reason, %cause, %receipt, "closing"),
+        Command::Evict {
+            conn, cause, receipt, ..
+        } => info!(%conn, %cause, %receipt, "evicting"),
+    }
 }
 
 pub(crate) fn notice(notice: &Notice<'_>, manager: &Manager) {

@@ -87,6 +87,15 @@ impl ServerMessage<'_> {
     }
 }
 
+/// What a lobby is to be told of a client's message, if that is a chat: the same work for servers without a manager, which
+/// ours are compared with.
+pub fn relayed(from: &str, message: &[u8]) -> Option<String> {
+    match serde_json::from_slice(message) {
+        Ok(ClientMessage::Chat { text }) => serde_json::to_string(&ServerMessage::Chat { from, text: &text }).ok(),
+        _ => None,
+    }
+}
+
 /// The moving average as it is told to people: whole microseconds, so that the JSON has at most three decimals.
 pub(crate) fn milliseconds(latency: Latency) -> f64 {
     f64::from(u32::try_from(latency.smoothed.as_micros()).unwrap_or(u32::MAX)) / 1_000.0

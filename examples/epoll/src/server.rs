@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{mem, net};
 
-use lobby_chat::{Chat, Settings, authenticate, log_unauthorized};
+use lobby_chat::{Chat, Settings, authenticate, log_command, log_unauthorized};
 use lobbykeeper::{Cause, Command, ConnMap, Frame, Outbox, Output, Payload, Time};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -35,7 +35,8 @@ pub struct Server {
     poll: Poll,
     /// `None` once it stops.
     listener: Option<TcpListener>,
-    accept_again: bool,
+    /// When accepting is tried again after it failed.
+    accept_again: Option<Time>,
     stopper: Arc<Waker>,
     /// When it stops at the latest.
     stop_at: Option<Time>,
@@ -72,7 +73,7 @@ impl Server {
         Ok(Self {
             poll,
             listener: Some(listener),
-            accept_again: false,
+            accept_again: None,
             stopper,
             stop_at: None,
             origin: Instant::now(),
@@ -125,9 +126,10 @@ impl Server {
         if !self.unread.is_empty() {
             return Some(Duration::ZERO);
         }
-        let again = self.accept_again.then(|| self.now() + PAUSE);
         let own = self.deadlines.front().map(|&(deadline, _)| deadline);
-        let wake = [self.chat.next_deadline(), own, again, self.stop_at];
+        // As long as there are clients, the manager names the time.
+        let stop_at = self.stop_at.filter(|_| self.conns.is_empty());
+        let wake = [self.chat.next_deadline(), own, self.accept_again, stop_at];
         Some(wake.into_iter().flatten().min()?.saturating_since(self.now()))
     }
 
@@ -135,7 +137,7 @@ impl Server {
         for key in mem::take(&mut self.unread) {
             self.read(now, key);
         }
-        if mem::take(&mut self.accept_again) {
+        if self.accept_again.take_if(|at| *at <= now).is_some() {
             self.accept(now);
         }
         for event in events {
@@ -191,7 +193,7 @@ impl Server {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => {
                     warn!(%error, "accepting");
-                    self.accept_again = true;
+                    self.accept_again = Some(now + PAUSE);
                     return;
                 }
             }
@@ -286,6 +288,9 @@ impl Server {
     }
 
     fn obey(&mut self, now: Time, output: Output<'_>) {
+        if let Output::Command(command) = &output {
+            log_command(command);
+        }
         match output {
             Output::Command(Command::Send { to, payload }) => {
                 let start = self.frames.len();

@@ -4,11 +4,10 @@ use std::mem;
 use std::pin::pin;
 
 use axum::extract::ws::{Message, Utf8Bytes};
-use lobby_chat::Chat;
+use lobby_chat::{Chat, log_command};
 use lobbykeeper::{Cause, CloseFrame, Command, ConnId, ConnMap, Frame, Outbox, Output, Payload, Stats, Time};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
-use tracing::info;
 
 use crate::socket::{Outlet, close_message};
 
@@ -180,6 +179,9 @@ impl Hub {
                 ..
             } = self;
             for output in &*out {
+                if let Output::Command(command) = &output {
+                    log_command(command);
+                }
                 match output {
                     Output::Command(Command::Send { to, payload }) => {
                         let message = shared_message(payload);
@@ -187,23 +189,10 @@ impl Hub {
                             send(chat, sockets, now, conn, message.clone(), next);
                         }
                     }
-                    Output::Command(Command::Close {
-                        conn,
-                        code,
-                        reason,
-                        cause,
-                        receipt,
-                        ..
-                    }) => {
-                        info!(%conn, code, ?reason, %cause, %receipt, "closing");
+                    Output::Command(Command::Close { conn, code, reason, .. }) => {
                         send(chat, sockets, now, conn, close_message(code, reason), next);
                     }
-                    Output::Command(Command::Evict {
-                        conn, cause, receipt, ..
-                    }) => {
-                        info!(%conn, %cause, %receipt, "evicting");
-                        sockets.remove(conn);
-                    }
+                    Output::Command(Command::Evict { conn, .. }) => drop(sockets.remove(conn)),
                     Output::Notice(notice) => chat.noticed(now, notice, next),
                 }
             }

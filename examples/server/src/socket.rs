@@ -155,7 +155,7 @@ pub(crate) fn close_message(code: u16, reason: &str) -> Message {
     }))
 }
 
-/// What is inside an error of axum: that boxes the errors of the `tungstenite` that it uses; a test sees to it that ours
+/// What is inside an error of axum: that boxes the errors of the `tungstenite` that it uses; a test of bad input sees to it that ours
 /// is of the same version.
 fn tungstenite_error(error: &axum::Error) -> Option<&tungstenite::Error> {
     std::error::Error::source(error)?.downcast_ref()

@@ -13,7 +13,6 @@ use axum::routing::get;
 use axum::serve::ListenerExt;
 use clap::Parser;
 use futures_util::{SinkExt, StreamExt};
-use lobby_load::chat;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
@@ -81,7 +80,7 @@ async fn serve(socket: WebSocket, lobby: String, user: Arc<str>, lobbies: Lobbie
     let read = async move {
         while let Some(Ok(message)) = stream.next().await {
             if let Message::Text(text) = message
-                && let Some(json) = chat::relayed(&user, text.as_bytes())
+                && let Some(json) = lobby_chat::relayed(&user, text.as_bytes())
             {
                 // Fails only if nobody listens, and this connection does.
                 let _ = lobby.send((user.clone(), json.into()));

@@ -17,7 +17,6 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use crate::chat;
 use crate::frame::{self, FrameError, Inbox};
 use fan_out::Lobbies;
 pub use fan_out::Mode;
@@ -191,7 +190,7 @@ impl Floor {
         let mut said = Vec::new();
         member.inbox.feed(fresh, |opcode, payload| {
             match opcode {
-                frame::TEXT => said.extend(chat::relayed(user, payload)),
+                frame::TEXT => said.extend(lobby_chat::relayed(user, payload)),
                 frame::PING => frame::encode(&mut pongs, frame::PONG, payload),
                 frame::PONG => {}
                 _ => return Err(Over),

@@ -145,7 +145,7 @@ mod tests {
         let mut said = Vec::new();
         texts.say(token, &mut said);
         let said = String::from_utf8(said).unwrap();
-        let relayed = crate::chat::relayed(&user(0x0123_abcd), said.as_bytes()).unwrap();
+        let relayed = lobby_chat::relayed(&user(0x0123_abcd), said.as_bytes()).unwrap();
         assert_eq!(texts.hear(relayed.as_bytes()), Heard::Chat(token));
         for wrong in [
             relayed.replace("u0123abcd", "u0123abce"),
