@@ -5,6 +5,5 @@
 
 mod http;
 mod server;
-mod socket;
 
 pub use server::Server;

@@ -7,26 +7,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{mem, net};
 
-use lobby_chat::{Chat, Settings, authenticate, log_command, log_unauthorized};
-use lobbykeeper::{Cause, Command, ConnMap, Frame, Outbox, Output, Payload, Time};
+use lobby_chat::{Chat, PAGE, Settings, authenticate, failure, log_command, log_unauthorized};
+use lobby_socket::{Frames, Heard, Request, Socket, frame};
+use lobbykeeper::{Cause, Command, ConnId, ConnMap, Outbox, Output, Time};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 use tracing::warn;
-use tungstenite::handshake::server::Request;
-use tungstenite::protocol::Message;
-use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use crate::http::{Upgrade, refusal, route};
-use crate::socket::{Heard, Socket};
+use crate::http::{Asked, asked};
 
 const LISTENER: Token = Token(usize::MAX);
 const STOPPER: Token = Token(usize::MAX - 1);
 /// How many sockets are read in one turn.
 const MAX_EVENTS: usize = 1_024;
-/// How many bytes of frames are gathered before they are written.
-const MAX_FRAMES: usize = 256 * 1_024;
 /// How soon it is tried again to accept a connection when there are no descriptors left.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -43,20 +37,29 @@ pub struct Server {
     origin: Instant,
     settings: Settings,
     max_backlog: usize,
-    sockets: Slab<Socket>,
+    clients: Slab<Client>,
     conns: ConnMap<usize>,
     /// Those that were not read to the end in the last turn.
     unread: Vec<usize>,
     /// Those that have something to write in this turn.
     dirty: Vec<usize>,
-    /// The frames of this turn, end to end.
-    frames: Vec<u8>,
+    frames: Frames,
     /// Until when a socket has to be admitted, or to have gone after its goodbye, in order of time.
     deadlines: VecDeque<(Time, usize)>,
     chat: Chat,
     /// What the chat writes to, also while the other is read.
     out: Outbox,
     spare: Outbox,
+}
+
+struct Client {
+    socket: Socket,
+    /// Once it is admitted, and until it has said goodbye.
+    conn: Option<ConnId>,
+    /// When it is dropped, unless it is admitted by then.
+    deadline: Time,
+    /// It is among those that have something to write in this turn.
+    dirty: bool,
 }
 
 impl Server {
@@ -80,11 +83,11 @@ impl Server {
             chat: Chat::new(&settings)?,
             settings,
             max_backlog,
-            sockets: Slab::new(),
+            clients: Slab::new(),
             conns: ConnMap::new(),
             unread: Vec::new(),
             dirty: Vec::new(),
-            frames: Vec::new(),
+            frames: Frames::default(),
             deadlines: VecDeque::new(),
             out: Outbox::new(),
             spare: Outbox::new(),
@@ -110,7 +113,7 @@ impl Server {
             }
             // At that time no clients are left but those who never became one.
             let time_is_up = |stop_at| self.conns.is_empty() && self.now() >= stop_at;
-            if self.stop_at.is_some_and(|at| self.sockets.is_empty() || time_is_up(at)) {
+            if self.stop_at.is_some_and(|at| self.clients.is_empty() || time_is_up(at)) {
                 return Ok(());
             }
         }
@@ -150,10 +153,11 @@ impl Server {
                 }
                 // It writes what waits, too, when it can.
                 Token(key) => {
-                    if let Some(socket) = self.sockets.get_mut(key) {
-                        socket.is_ready(event);
+                    if let Some(Client { socket, .. }) = self.clients.get_mut(key) {
                         // One that has used up its credit waits for the next turn.
-                        if !socket.waiting {
+                        let waits = socket.is_unread();
+                        socket.is_ready(event);
+                        if !waits {
                             self.read(now, key);
                         }
                     }
@@ -164,9 +168,9 @@ impl Server {
             && deadline <= now
         {
             self.deadlines.pop_front();
-            let is_late = |socket: &Socket| socket.conn.is_none() && socket.deadline == deadline;
-            if self.sockets.get(key).is_some_and(is_late) {
-                self.sockets.remove(key);
+            let is_late = |client: &Client| client.conn.is_none() && client.deadline == deadline;
+            if self.clients.get(key).is_some_and(is_late) {
+                self.clients.remove(key);
             }
         }
         self.chat.tick(now, &mut self.out);
@@ -176,7 +180,7 @@ impl Server {
 
     fn accept(&mut self, now: Time) {
         while let Some(listener) = &self.listener {
-            let entry = self.sockets.vacant_entry();
+            let entry = self.clients.vacant_entry();
             let accepted = listener.accept().and_then(|(mut tcp, _)| {
                 // Without it a message waits in the system until the one before has been acknowledged, up to 40 ms.
                 tcp.set_nodelay(true)?;
@@ -188,7 +192,12 @@ impl Server {
                 Ok(tcp) => {
                     let deadline = now + self.settings.handshake_timeout;
                     self.deadlines.push_back((deadline, entry.key()));
-                    entry.insert(Socket::new(tcp, deadline));
+                    entry.insert(Client {
+                        socket: Socket::new(tcp),
+                        conn: None,
+                        deadline,
+                        dirty: false,
+                    });
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => {
@@ -200,59 +209,69 @@ impl Server {
         }
     }
 
-    /// Tells the chat what a socket says, as much of it as is read in one turn.
+    /// Tells the chat what a client says, as much of it as is read in one turn.
     fn read(&mut self, now: Time, key: usize) {
-        let Some(socket) = self.sockets.get_mut(key) else {
-            return;
-        };
-        socket.begin_turn();
-        socket.waiting = false;
-        while let Some(socket) = self.sockets.get_mut(key) {
-            match (socket.hear(), socket.conn) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.socket.begin_turn();
+        }
+        while let Some(client) = self.clients.get_mut(key) {
+            match (client.socket.hear(), client.conn) {
                 (Ok(Heard::Message(message)), Some(conn)) => {
-                    let frame = match &message {
-                        Message::Text(text) => Frame::text(text),
-                        Message::Binary(bytes) => Frame::binary(bytes),
-                        Message::Ping(data) => Frame::ping(data),
-                        Message::Pong(data) => Frame::pong(data),
-                        Message::Close(_) | Message::Frame(_) => continue,
-                    };
-                    self.chat.message(now, conn, frame, &mut self.out);
+                    if let Some(frame) = frame(&message) {
+                        self.chat.message(now, conn, frame, &mut self.out);
+                    }
                 }
                 (Ok(Heard::Request(request)), _) => self.answer(now, key, &request),
-                (Ok(Heard::BadRequest(status)), _) => socket.finish(&refusal(status)),
-                (Ok(Heard::Failure(close)), Some(conn)) => self.chat.kick(now, conn, close, &mut self.out),
+                (Ok(Heard::BadRequest(status)), _) => refuse(&mut client.socket, status),
+                (Ok(Heard::Failure(error)), conn) => match (failure(&error), conn) {
+                    (Some(close), Some(conn)) => self.chat.kick(now, conn, close, &mut self.out),
+                    (Some(_), None) => {}
+                    (None, _) => return self.lose(now, key, Cause::Peer),
+                },
                 (Ok(Heard::Goodbye), Some(conn)) => {
-                    socket.conn = None;
-                    socket.deadline = now + self.settings.handshake_timeout;
-                    self.deadlines.push_back((socket.deadline, key));
+                    client.conn = None;
+                    client.deadline = now + self.settings.handshake_timeout;
+                    self.deadlines.push_back((client.deadline, key));
                     self.conns.remove(conn);
                     self.chat.closed(now, conn, Cause::Peer, &mut self.out);
                 }
                 // One who is not admitted has nothing to say.
-                (Ok(Heard::Message(_) | Heard::Failure(_) | Heard::Goodbye), None) => {}
+                (Ok(Heard::Message(_) | Heard::Goodbye), None) => {}
                 (Ok(Heard::End), _) => return self.lose(now, key, Cause::Peer),
-                (Err(error), _) if error.kind() == ErrorKind::WouldBlock => break,
+                (Err(error), _) if error.kind() == ErrorKind::WouldBlock => {
+                    let (is_unread, wants_flush) = (client.socket.is_unread(), client.socket.wants_flush());
+                    if is_unread {
+                        self.unread.push(key);
+                    }
+                    if wants_flush {
+                        self.mark(key);
+                    }
+                    return;
+                }
                 (Err(_), _) => return self.lose(now, key, Cause::Error),
             }
-        }
-        let socket = &mut self.sockets[key];
-        if socket.is_unread() {
-            socket.waiting = true;
-            self.unread.push(key);
-        }
-        if socket.wants_flush() {
-            self.mark(key);
         }
     }
 
     fn answer(&mut self, now: Time, key: usize, request: &Request) {
-        let socket = &mut self.sockets[key];
-        let Upgrade { lobby, token, answer } = match route(request, || self.chat.stats()) {
-            Ok(upgrade) => upgrade,
-            Err(answer) => return socket.finish(&answer),
+        let client = &mut self.clients[key];
+        let (lobby, token) = match asked(request) {
+            Ok(Asked::Lobby { lobby, token }) => (lobby, token),
+            Ok(Asked::Page) => {
+                return client
+                    .socket
+                    .respond("200 OK", "text/html; charset=utf-8", PAGE.as_bytes());
+            }
+            Ok(Asked::Stats) => {
+                let json = serde_json::to_vec(&self.chat.stats()).expect("numbers and names are JSON");
+                return client.socket.respond("200 OK", "application/json", &json);
+            }
+            Err(status) => return refuse(&mut client.socket, status),
         };
-        socket.upgrade(&answer, self.settings.max_message_bytes as usize);
+        let max_bytes = self.settings.max_message_bytes as usize;
+        if client.socket.upgrade(request, max_bytes).is_err() {
+            return refuse(&mut client.socket, "400 Bad Request");
+        }
         let admission = if let Some(user) = authenticate(&token) {
             self.chat.connected(now, &lobby, &user, &mut self.out)
         } else {
@@ -261,13 +280,13 @@ impl Server {
         };
         match admission {
             Ok(conn) => {
-                socket.conn = Some(conn);
+                client.conn = Some(conn);
                 // Whose index this was may be evicted by an output that has not been read.
                 if let Some(evicted) = self.conns.insert(conn, key) {
-                    self.sockets.remove(evicted);
+                    self.clients.remove(evicted);
                 }
             }
-            Err(close) => socket.close(close.code(), close.reason(), &self.frames),
+            Err(close) => client.socket.close(close.code(), close.reason(), &self.frames),
         }
     }
 
@@ -293,28 +312,27 @@ impl Server {
         }
         match output {
             Output::Command(Command::Send { to, payload }) => {
-                let start = self.frames.len();
-                encode(payload, &mut self.frames);
+                let frame = self.frames.encode(payload);
                 for &conn in to {
                     // One that is not in the map has ended since the command was written.
                     if let Some(&key) = self.conns.get(conn) {
-                        self.sockets[key].push(start..self.frames.len(), &self.frames);
+                        self.clients[key].socket.push(frame.clone(), &self.frames);
                         self.mark(key);
                     }
                 }
-                if self.frames.len() > MAX_FRAMES {
+                if self.frames.is_full() {
                     self.write(now);
                 }
             }
             Output::Command(Command::Close { conn, code, reason, .. }) => {
                 if let Some(&key) = self.conns.get(conn) {
-                    self.sockets[key].close(code, reason, &self.frames);
+                    self.clients[key].socket.close(code, reason, &self.frames);
                     self.mark(key);
                 }
             }
             Output::Command(Command::Evict { conn, .. }) => {
                 if let Some(key) = self.conns.remove(conn) {
-                    self.sockets.remove(key);
+                    self.clients.remove(key);
                 }
             }
             Output::Notice(notice) => self.chat.noticed(now, notice, &mut self.out),
@@ -323,7 +341,7 @@ impl Server {
 
     /// It has something to write.
     fn mark(&mut self, key: usize) {
-        if !mem::replace(&mut self.sockets[key].dirty, true) {
+        if !mem::replace(&mut self.clients[key].dirty, true) {
             self.dirty.push(key);
         }
     }
@@ -331,39 +349,26 @@ impl Server {
     /// Writes each socket that has something to write, once.
     fn write(&mut self, now: Time) {
         for key in mem::take(&mut self.dirty) {
-            let Some(socket) = self.sockets.get_mut(key) else {
+            let Some(client) = self.clients.get_mut(key) else {
                 continue;
             };
-            socket.dirty = false;
-            if socket.flush(&self.frames, self.max_backlog).is_err() {
+            client.dirty = false;
+            if client.socket.flush(&self.frames, self.max_backlog).is_err() {
                 self.lose(now, key, Cause::SendFailed);
             }
         }
         self.frames.clear();
-        self.frames.shrink_to(MAX_FRAMES);
     }
 
     /// A socket is gone.
     fn lose(&mut self, now: Time, key: usize, cause: Cause) {
-        if let Some(conn) = self.sockets.remove(key).conn {
+        if let Some(conn) = self.clients.remove(key).conn {
             self.conns.remove(conn);
             self.chat.closed(now, conn, cause, &mut self.out);
         }
     }
 }
 
-/// The frame of a payload, the same for all its recipients.
-fn encode(payload: &Payload, frames: &mut Vec<u8>) {
-    let (opcode, bytes) = match payload {
-        Payload::Text(text) => (OpCode::Data(Data::Text), text.as_bytes()),
-        Payload::Binary(bytes) => (OpCode::Data(Data::Binary), bytes),
-        Payload::Ping(data) => (OpCode::Control(Control::Ping), data.as_bytes()),
-    };
-    let header = FrameHeader {
-        opcode,
-        ..FrameHeader::default()
-    };
-    // Writing to a vector cannot fail.
-    let _ = header.format(bytes.len() as u64, frames);
-    frames.extend_from_slice(bytes);
+fn refuse(socket: &mut Socket, status: &str) {
+    socket.respond(status, "text/plain", status.as_bytes());
 }
