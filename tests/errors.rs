@@ -165,8 +165,15 @@ fn a_snapshot_that_is_refused_says_what_is_wrong_with_it() {
         unsound.to_string().starts_with("the snapshot as a whole: "),
         "{unsound}"
     );
-    let violation = unsound.source().unwrap().to_string();
-    assert!(violation.starts_with("Admissions does not hold ("), "{violation}");
+    let RestoreError::Invariant(violation) = &unsound else {
+        panic!("{unsound:?}")
+    };
+    let (rule, details) = (violation.invariant(), violation.details());
+    assert_eq!(
+        (unsound.source().unwrap().to_string(), rule.to_string().is_empty()),
+        (format!("Admissions does not hold ({rule}): {details}"), false)
+    );
+    assert!(details.contains('1'), "{details}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::vec;
 use std::vec::Vec;
 
-use super::super::conn::{Lobby, User};
+use super::super::conn::{Lobby, Membership, User};
 use super::*;
 use crate::config::{Config, UserOverflow};
 use crate::event::{Cause, Handshake};
@@ -19,6 +19,7 @@ const ANN: u32 = 0;
 const DEN: u32 = 0;
 /// Of a user with three connections open, in two lobbies.
 const FIRST: u32 = 0;
+const REPLACED: Phase = Phase::Closing { replaced: true };
 
 /// A manager in which there is something of everything: connections open, closing, replaced, silent and measured,
 /// in one lobby and in two, a roster with a hole, and a pause.
@@ -111,6 +112,16 @@ fn of_tables() -> Vec<Corruption> {
         (Invariant::NameLength, |manager| manager.config.max_name_bytes = 2),
         (Invariant::References, |manager| manager.conns.at_mut(FIRST).user = 99),
         (Invariant::References, |manager| {
+            let place = manager.conns.at(FIRST).memberships.as_slice()[0];
+            let elsewhere = Membership { lobby: 99, ..place };
+            manager.conns.at_mut(FIRST).memberships.push(elsewhere);
+        }),
+        (Invariant::References, |manager| {
+            let place = manager.conns.at(FIRST).memberships.as_slice()[0];
+            let nobodys = Membership { presence: 99, ..place };
+            manager.conns.at_mut(FIRST).memberships.push(nobodys);
+        }),
+        (Invariant::References, |manager| {
             manager.users.at_mut(ANN).replaced = Some(99);
         }),
         (Invariant::References, |manager| {
@@ -138,11 +149,26 @@ fn of_users() -> Vec<Corruption> {
             list.remove(&mut manager.conns, FIRST);
             manager.users.at_mut(ANN).open = list;
         }),
+        (Invariant::UserList, |manager| {
+            // Each has as many as before, and one of them is in the other's list.
+            let dan = manager.users.find("dan").unwrap();
+            conn(manager, |conn| conn.user == dan).user = ANN;
+            manager.conns.at_mut(FIRST).user = dan;
+        }),
         (Invariant::Replaced, |manager| {
             manager.users.at_mut(ANN).replaced = Some(FIRST);
         }),
         (Invariant::Replaced, |manager| {
-            closing(manager).phase = Phase::Closing { replaced: true }
+            let (kicked, conn) = manager
+                .conns()
+                .find(|(_, conn)| !conn.is_open() && conn.phase != REPLACED)
+                .unwrap();
+            let user = conn.user;
+            manager.conns.at_mut(kicked.index()).phase = REPLACED;
+            manager.users.at_mut(user).replaced = Some(kicked.index());
+        }),
+        (Invariant::Replaced, |manager| {
+            closing(manager).phase = REPLACED;
         }),
         (Invariant::ClosingAlone, |manager| {
             let now = manager.clock.active();
@@ -177,6 +203,10 @@ fn of_lobbies() -> Vec<Corruption> {
         (Invariant::PresenceCount, |manager| {
             let (hall, dan) = (DEN + 1, manager.users.find("dan").unwrap());
             _ = manager.presences.enter(hall, dan, &mut { List::EMPTY });
+        }),
+        (Invariant::PresenceCount, |manager| {
+            let (hall, dan) = (DEN + 1, manager.users.find("dan").unwrap());
+            _ = manager.presences.insert(hall, dan, &mut { List::EMPTY });
         }),
         (Invariant::LobbyUsers, |manager| {
             manager.lobbies.at_mut(DEN).users = List::EMPTY;
