@@ -109,7 +109,8 @@ fn framing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("framing");
     group
         .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1));
+        .measurement_time(Duration::from_secs(1))
+        .nresamples(10_000);
     measure::<Floor>(&mut group);
     measure::<Tungstenite>(&mut group);
     measure::<NexusNet>(&mut group);
