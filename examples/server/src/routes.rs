@@ -64,16 +64,16 @@ async fn enter(
     } = lobbies;
     let max_bytes = usize::try_from(max_message_bytes).unwrap_or(usize::MAX);
     upgrade
-        // Each read clears the whole buffer first, and the 128 KiB that are usual take longer than a chat takes.
-        .read_buffer_size(8 * 1_024)
+        // Each socket keeps one, and each read clears it first: the 128 KiB that are usual take longer than a chat takes.
+        .read_buffer_size(1_536)
         .max_message_size(max_bytes)
         .max_frame_size(max_bytes)
         .on_upgrade(async move |socket| {
             if let Some(user) = user {
-                port.serve(socket, lobby, user).await;
+                port.serve(socket, lobby, user);
             } else {
                 lobby_chat::log_unauthorized(&lobby);
-                port.refuse(socket, &unauthorized).await;
+                port.refuse(socket, unauthorized);
             }
         })
 }
