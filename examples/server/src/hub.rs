@@ -7,14 +7,16 @@ use axum::extract::ws::{Message, Utf8Bytes};
 use lobby_chat::{Chat, log_command};
 use lobbykeeper::{Cause, CloseFrame, Command, ConnId, ConnMap, Frame, Outbox, Output, Payload, Stats, Time};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use crate::socket::{Outlet, close_message};
 
 /// How many events wait for the hub; a socket that finds no room waits with its next. Also how many are handled in one
 /// turn, so that all that had come before a deadline are heard before it is judged, and a flood does not put the
-/// judgement off.
-pub(crate) const MAX_EVENTS: usize = 256;
+/// judgement off. Far fewer than messages fit into a socket's queue, or one turn could fill it before the socket's task
+/// comes to write any.
+pub(crate) const MAX_EVENTS: usize = 64;
 
 /// What the sockets and the HTTP side tell the hub.
 #[derive(Debug)]
@@ -83,6 +85,8 @@ impl Hub {
             }
             let now = self.now();
             self.turn(now, batch.drain(..));
+            // The sockets' tasks come first now, to write what that was.
+            yield_now().await;
             // No client is left then but those who were refused and have not said goodbye.
             let time_is_up = |since: Instant| since.elapsed() >= self.chat.config().close_timeout;
             if self.sockets.is_empty() && self.stopping_since.is_some_and(time_is_up) {

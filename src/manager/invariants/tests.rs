@@ -187,6 +187,15 @@ fn of_lobbies() -> Vec<Corruption> {
         (Invariant::Roster, |manager| {
             manager.lobbies.at_mut(DEN).members.spoil_holes();
         }),
+        (Invariant::Roster, |manager| {
+            manager.lobbies.at_mut(DEN).members.spoil_order();
+        }),
+        (Invariant::Roster, |manager| {
+            manager.lobbies.at_mut(DEN).members.spoil_ticket();
+        }),
+        (Invariant::Roster, |manager| {
+            manager.lobbies.at_mut(DEN).members.spoil_most();
+        }),
         (Invariant::Members, |manager| {
             let other = ConnId::new(manager.conns.key_at(FIRST + 1));
             manager.lobbies.at_mut(DEN).members.spoil_member(other);
@@ -235,6 +244,7 @@ fn of_health() -> Vec<Corruption> {
             manager.conns.at_mut(FIRST).pulse.spoil_outstanding();
         }),
         (Invariant::Silence, |manager| silent(manager).pulse.spoil_awaiting()),
+        (Invariant::Silence, |manager| silent(manager).pulse.spoil_silence()),
         (Invariant::Held, |manager| silent(manager).pulse.spoil_held()),
         (Invariant::Held, |manager| {
             manager.conns.at_mut(FIRST).pulse.spoil_held();
