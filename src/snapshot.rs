@@ -273,7 +273,7 @@ impl fmt::Display for RestoreError {
                 )
             }
             Self::Config(error) => write!(f, "the snapshot's settings: {error}"),
-            Self::Limit(setting) => write!(f, "the snapshot holds more than {setting} allows"),
+            Self::Limit(setting) => write!(f, "the snapshot holds more than {setting} ever allowed"),
             Self::Peak(limit) => write!(f, "the snapshot's {limit} is higher than it ever was"),
             Self::Clock => f.write_str("the snapshot's clock contradicts itself"),
             Self::Counter(name) => write!(f, "the snapshot's {name} is higher than can have been counted"),

@@ -157,6 +157,12 @@ impl Sources {
         self.by_source.clear();
     }
 
+    /// Another source lies where one was.
+    pub(crate) fn spoil_names(&mut self) {
+        let first = self.entries.iter_mut().next();
+        first.unwrap().1.source = Source::from_bits(u128::MAX);
+    }
+
     pub(crate) fn spoil_count(&mut self) {
         let first = self.entries.iter_mut().next();
         first.unwrap().1.connections += 1;

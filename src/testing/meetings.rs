@@ -316,8 +316,8 @@ impl Scene<'_> {
             Answered::Entered(Err(NotEntered::Refused(refusal))) => refusal.rule == rule,
             _ => false,
         };
-        let stays = || lobbies(before) == lobbies(after);
         let lobbies = |model: &Model| model.open(conn).map(|conn| conn.lobbies.clone());
+        let stays = || lobbies(before) == lobbies(after);
         let moved = matches!(outcome.answered, Answered::Entered(Ok(_)));
         let own = before.lobby(from).filter(|lobby| moved && lobby.name == to);
         let kept = |own: &Lobby| after.lobby(from).is_some_and(|lobby| lobby.members == own.members);

@@ -42,6 +42,19 @@ pub fn hasty_step() -> impl Strategy<Value = Step> {
     (when, act()).prop_map(|(when, act)| Step { when, act })
 }
 
+/// A step that is about doors: locks, limits that change, sources and expiries, and those who come to them.
+pub fn door_step() -> impl Strategy<Value = Step> {
+    let act = prop_oneof![
+        4 => doors(),
+        2 => (name(), name()).prop_map(|(lobby, user)| Act::Connect(lobby, user)),
+        1 => Just(Act::Tick),
+        1 => (who(), place(), name()).prop_map(|(who, from, to)| Act::Switch(who, from, to)),
+        1 => (who(), name()).prop_map(|(who, lobby)| Act::Join(who, lobby)),
+        2 => act(),
+    ];
+    (when(), act).prop_map(|(when, act)| Step { when, act })
+}
+
 /// A step of few connections over long times, so that it is about who is still there.
 pub fn patient_step() -> impl Strategy<Value = Step> {
     let act = prop_oneof![
