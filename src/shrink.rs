@@ -234,8 +234,10 @@ fn rename(call: &mut Call<'_>, name: impl Fn(ConnId) -> Option<ConnId>) -> bool 
             | Request::Leave { conn, .. }
             | Request::Kick { conn, .. }
             | Request::Extend { conn, .. } => named(conn),
-            Request::SendToUser { .. } | Request::PingUser { .. } | Request::CloseAll { .. } => true,
-            Request::KickUser { .. }
+            Request::SendToUser { .. }
+            | Request::PingUser { .. }
+            | Request::CloseAll { .. }
+            | Request::KickUser { .. }
             | Request::KickLobby { .. }
             | Request::LockLobby { .. }
             | Request::UnlockLobby { .. }

@@ -37,7 +37,11 @@ fn extend(desk: &mut Desk, conn: ConnId, expires: impl Into<Option<Time>>) -> bo
 /// Who is closed because of that, in order.
 fn expired(desk: &mut Desk) -> Vec<ConnId> {
     let closes = desk.out.commands().filter_map(|command| match command {
-        Command::Close { conn, cause, .. } if cause == Closing::Expired => Some(conn),
+        Command::Close {
+            conn,
+            cause: Closing::Expired,
+            ..
+        } => Some(conn),
         _ => None,
     });
     let closes = closes.collect();

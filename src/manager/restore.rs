@@ -49,7 +49,7 @@ impl Manager {
         if let Some(limit) = state.peaks.exceeded_by(&self.config) {
             return Err(RestoreError::Peak(limit));
         }
-        self.peaks = state.peaks.clone();
+        self.peaks = state.peaks;
         Ok(())
     }
 

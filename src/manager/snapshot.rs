@@ -86,7 +86,7 @@ impl Manager {
             free_lobbies: self.lobbies.free().map(LobbyId::new).collect(),
             retired_lobbies: self.lobbies.retired().collect(),
             users,
-            peaks: self.peaks.clone(),
+            peaks: self.peaks,
             free_connections: self.conns.free().map(ConnId::new).collect(),
             retired_connections: self.conns.retired().collect(),
         })

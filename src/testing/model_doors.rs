@@ -43,7 +43,7 @@ impl Model {
     }
 
     /// How many open connections there are from a source.
-    pub(crate) fn from_source(&self, source: Source) -> usize {
+    pub(crate) fn count_from(&self, source: Source) -> usize {
         let theirs = self.open_conns().filter(|conn| conn.source == Some(source));
         theirs.count()
     }

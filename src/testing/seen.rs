@@ -156,14 +156,15 @@ fn mentioned<'a>(call: &'a Call<'_>) -> (Option<ConnId>, Option<LobbyRef<'a>>, O
                 let (conn, user) = excepted(except);
                 (conn, None, user)
             }
-            Request::SendToUser { user, .. } | Request::PingUser { user, .. } => (None, None, Some(user)),
+            Request::SendToUser { user, .. } | Request::PingUser { user, .. } | Request::KickUser { user, .. } => {
+                (None, None, Some(user))
+            }
             Request::Join { conn, lobby } => (Some(*conn), Some((&**lobby).into()), None),
             Request::SwitchLobby { conn, to, .. } => (Some(*conn), Some((&**to).into()), None),
             Request::Leave { conn, lobby } => (Some(*conn), Some(lobby.clone()), None),
             Request::SendTo { conn, .. } | Request::Kick { conn, .. } | Request::Extend { conn, .. } => {
                 (Some(*conn), None, None)
             }
-            Request::KickUser { user, .. } => (None, None, Some(user)),
             Request::KickLobby { lobby, .. } | Request::LockLobby { lobby } | Request::UnlockLobby { lobby } => {
                 (None, Some(lobby.clone()), None)
             }

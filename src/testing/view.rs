@@ -60,7 +60,7 @@ impl Doors {
                 .chain(seen.conns.iter().map(|&conn| is_locked(conn.into())))
                 .collect(),
             sources: (seen.sources.iter())
-                .map(|&source| (source, u32::try_from(model.from_source(source)).unwrap()))
+                .map(|&source| (source, u32::try_from(model.count_from(source)).unwrap()))
                 .collect(),
             expires: (seen.conns.iter())
                 .map(|&conn| (conn, model.open(conn).and_then(|open| open.expires)))

@@ -235,7 +235,7 @@ fn of_lobbies() -> Vec<Corruption> {
 fn of_health() -> Vec<Corruption> {
     vec![
         (Invariant::HeapOrder, |manager| {
-            manager.deadlines.spoil_order(Active::LAST)
+            manager.deadlines.spoil_order(Active::LAST);
         }),
         (Invariant::HeapPositions, |manager| manager.deadlines.spoil_position()),
         (Invariant::HeapOrder, |manager| manager.expiries.spoil_order(Time::MAX)),
