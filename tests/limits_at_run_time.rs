@@ -24,10 +24,10 @@ proptest! {
     /// The law: whatever the limit was, it decides as it is now, and nothing else changes by a change.
     #[test]
     fn each_newcomer_is_judged_by_the_limit_of_that_instant(
-        steps in prop::collection::vec(prop_oneof![3 => Just(None), 2 => (0_u32..6).prop_map(Some)], 0..40),
+        mut limit in prop::option::of(0_u32..5), steps in prop::collection::vec(prop_oneof![3 => Just(None), 2 => (0_u32..6).prop_map(Some)], 0..40),
     ) {
-        let mut desk = Desk::open();
-        let (mut limit, mut here, mut users) = (None, 0, 0);
+        let mut desk = Desk::with(Config { max_connections: limit, ..Config::default() });
+        let (mut here, mut users) = (0, 0);
         for step in steps {
             if let Some(max) = step {
                 limit = (max < 5).then_some(max);
