@@ -19,6 +19,7 @@ mod id;
 mod invariant;
 mod json;
 mod latency;
+mod limit;
 mod list;
 mod manager;
 mod names;
@@ -34,6 +35,8 @@ mod roster;
 mod shrink;
 mod slots;
 mod snapshot;
+mod source;
+mod sources;
 mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -51,6 +54,7 @@ pub use event::{Call, Cause, Event, Except, Handshake, Inbound, Input, JoinError
 pub use id::{ConnId, LobbyId, ParseIdError};
 pub use invariant::{Invariant, Violation};
 pub use latency::Latency;
+pub use limit::Limit;
 pub use manager::{LobbyUsers, Manager};
 pub use outbox::{Command, Notice, Outbox, Output, Outputs};
 pub use payload::{Frame, Payload, PingData, Text};
@@ -60,5 +64,6 @@ pub use refusal::{Answer, Answers, CloseFrame, CloseFrameError, Refusal, Refusal
 pub use replay::{Entry, Fault, Replay, ReplayError};
 pub use shrink::{Excerpt, Script};
 pub use snapshot::{RestoreError, Snapshot};
+pub use source::{ParseSourceError, Source};
 pub use stats::{Evictions, Percent, Refusals, Stats};
 pub use time::Time;

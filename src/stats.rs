@@ -17,7 +17,8 @@ pub struct Stats {
     pub total_connections: u32,
     /// [`Config::max_connections`](crate::Config::max_connections).
     pub max_connections: Option<u32>,
-    /// How much of `max_connections` is taken; `None` without a limit.
+    /// How much of `max_connections` is taken; `None` without a limit, and more than 100 % as long as more are there than
+    /// a lowered one allows.
     pub capacity_percent: Option<Percent>,
     /// Lobbies with at least one member.
     pub active_lobbies: u32,
@@ -58,6 +59,8 @@ pub struct Stats {
     /// ... and how long they were together.
     #[serde(with = "nanos")]
     pub suspended: Duration,
+    /// Connections closed because what their users had proved had expired.
+    pub expired: u64,
 }
 
 /// Refusals by rule.
@@ -73,6 +76,12 @@ pub struct Refusals {
     pub lobby_full: u64,
     /// [`RefusalRule::UserLimit`](crate::RefusalRule::UserLimit).
     pub user_limit: u64,
+    /// [`RefusalRule::LobbyLocked`](crate::RefusalRule::LobbyLocked).
+    pub lobby_locked: u64,
+    /// [`RefusalRule::SourceLimit`](crate::RefusalRule::SourceLimit).
+    pub source_limit: u64,
+    /// [`RefusalRule::Expired`](crate::RefusalRule::Expired).
+    pub expired: u64,
 }
 
 /// Evictions by cause.
@@ -105,6 +114,7 @@ pub(crate) struct Counters {
     pub(crate) missed_pings: u64,
     pub(crate) stale_ids: u64,
     pub(crate) pauses: u64,
+    pub(crate) expired: u64,
 }
 
 impl Counters {
@@ -118,6 +128,9 @@ impl Counters {
                     server_full,
                     lobby_full,
                     user_limit,
+                    lobby_locked,
+                    source_limit,
+                    expired: refused_expired,
                 },
             evictions:
                 Evictions {
@@ -135,6 +148,7 @@ impl Counters {
             missed_pings,
             stale_ids,
             pauses,
+            expired,
         } = *self;
         let counters = [
             ("admissions", admissions),
@@ -154,6 +168,10 @@ impl Counters {
             ("missed_pings", missed_pings),
             ("stale_ids", stale_ids),
             ("pauses", pauses),
+            ("refusals.lobby_locked", lobby_locked),
+            ("refusals.source_limit", source_limit),
+            ("refusals.expired", refused_expired),
+            ("expired", expired),
         ];
         let excessive = counters.into_iter().find(|&(_, count)| count > MOST_COUNTED);
         excessive.map(|(name, _)| name)
