@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::model::{Conn, Lobby, Model, Phase};
+use super::model_entry::at_limit;
 use super::told::{Answered, NotEntered, Outcome, Told};
 use crate::{
     Call, ConnId, Event, Eviction, Except, Handshake, Inbound, Input, LobbyRef, RefusalRule, Request, Time,
@@ -213,7 +214,7 @@ impl Scene<'_> {
             told.any(|told| matches!(told, Told::Close { conn: closed, .. } if closed == conn))
         };
         let below = |limit: Option<u32>, count: usize| limit.is_some_and(|limit| count < limit as usize);
-        let beyond = |limit: Option<u32>, count: usize| limit.is_some_and(|limit| count >= limit as usize);
+        let beyond = |limit: Option<u32>, count: usize| at_limit(limit, count).is_some();
         let with_closing = theirs > open.len();
         [
             (
@@ -245,9 +246,7 @@ impl Scene<'_> {
         let locked = before.lobbies.get(&*handshake.lobby).is_some_and(|lobby| lobby.locked);
         let theirs = before.conns_of(&handshake.user);
         let may_replace = config.user_overflow == UserOverflow::ReplaceOldest
-            && config
-                .max_connections_per_user
-                .is_some_and(|max| theirs.len() >= max as usize);
+            && at_limit(config.max_connections_per_user, theirs.len()).is_some();
         let victim = theirs
             .first()
             .filter(|_| may_replace)
@@ -255,11 +254,7 @@ impl Scene<'_> {
         let there = |conn: &&Conn| conn.source.is_some() && conn.source == handshake.source;
         let (all, open) = (before.conns.iter().filter(there), before.open_conns().filter(there));
         let (all, open) = (all.count(), open.count());
-        let at_limit = |count| {
-            config
-                .max_connections_per_source
-                .is_some_and(|max| count >= max as usize)
-        };
+        let at_limit = |count| at_limit(config.max_connections_per_source, count).is_some();
         let shut_out = refusal.is_some_and(|(rule, _)| rule == RefusalRule::LobbyLocked);
         let is_full = |rule| !matches!(rule, RefusalRule::InvalidName | RefusalRule::Expired);
         let beyond = refusal.is_some_and(|(rule, receipt)| is_full(rule) && receipt.seen > receipt.threshold);

@@ -35,8 +35,9 @@ pub(crate) fn nanos(duration: Duration) -> u128 {
 }
 
 impl Model {
-    /// A clock that steps back is clamped. An expiry that was overslept is no sign of a pause. What is later than the earliest check time by more than the tolerance was
-    /// a pause: it is not lived through, but for what lies before the previous call, when the server was awake.
+    /// A clock that steps back is clamped. What is later than the earliest check time by more than the tolerance was
+    /// a pause: it is not lived through, but for what lies before the previous call, when the server was awake. An
+    /// expiry that was overslept is no sign of a pause.
     pub(super) fn read_clock(&mut self, now: u64) {
         if now < self.clock.last {
             self.clock.steps_back += 1;

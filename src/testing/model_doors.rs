@@ -6,10 +6,15 @@ use super::model::Model;
 use super::model_entry::{Against, with_advice};
 
 impl Model {
-    /// Whether a lobby is locked and a user not in it.
-    pub(super) fn shuts_out(&self, lobby: &str, user: &str) -> bool {
-        let locked = self.lobbies.get(lobby).filter(|lobby| lobby.locked);
-        locked.is_some_and(|lobby| !lobby.users.iter().any(|seated| seated == user))
+    /// What stands against a user who is not in a lobby that is locked.
+    pub(super) fn shut_out(&self, lobby: &str, user: &str) -> Option<Against> {
+        let locked = self.lobbies.get(lobby).filter(|lobby| lobby.locked)?;
+        let is_seated = locked.users.iter().any(|seated| seated == user);
+        (!is_seated).then_some(Against {
+            rule: RefusalRule::LobbyLocked,
+            seen: 0,
+            threshold: 1,
+        })
     }
 
     pub(super) fn set_lock(&mut self, lobby: &LobbyRef<'_>, locked: bool) -> bool {

@@ -17,8 +17,18 @@ pub(crate) struct Against {
 }
 
 /// The limit, if there are as many as it allows.
-fn at_limit(limit: Option<u32>, count: usize) -> Option<u64> {
+pub(super) fn at_limit(limit: Option<u32>, count: usize) -> Option<u64> {
     limit.filter(|&limit| count >= limit as usize).map(u64::from)
+}
+
+/// What stands against one more, if there are as many as the limit allows.
+fn full(rule: RefusalRule, limit: Option<u32>, count: usize) -> Option<Against> {
+    let threshold = at_limit(limit, count)?;
+    Some(Against {
+        rule,
+        seen: count as u64,
+        threshold,
+    })
 }
 
 /// A reason, and when to come again.
@@ -53,31 +63,19 @@ impl Model {
             .config
             .max_connections_per_source
             .filter(|_| handshake.source.is_some());
-        let limits = [
-            (RefusalRule::ServerFull, self.config.max_connections, seats.count()),
-            (RefusalRule::LobbyLocked, self.shuts_out(lobby, user).then_some(0), 0),
-            (
+        let config = &self.config;
+        let against = [
+            full(RefusalRule::ServerFull, config.max_connections, seats.count()),
+            self.shut_out(lobby, user),
+            full(
                 RefusalRule::LobbyFull,
-                self.config.max_connections_per_lobby,
+                config.max_connections_per_lobby,
                 members.count(),
             ),
-            (
-                RefusalRule::UserLimit,
-                self.config.max_connections_per_user,
-                theirs.count(),
-            ),
-            (RefusalRule::SourceLimit, limit_per_source, from_there.count()),
+            full(RefusalRule::UserLimit, config.max_connections_per_user, theirs.count()),
+            full(RefusalRule::SourceLimit, limit_per_source, from_there.count()),
         ];
-        for (rule, limit, count) in limits {
-            if let Some(threshold) = at_limit(limit, count) {
-                return Err(Against {
-                    rule,
-                    seen: count as u64,
-                    threshold: if rule == RefusalRule::LobbyLocked { 1 } else { threshold },
-                });
-            }
-        }
-        Ok(victim)
+        against.into_iter().flatten().next().map_or(Ok(victim), Err)
     }
 
     pub(super) fn connected(&mut self, handshake: &Handshake<'_>) -> Result<ConnId, TurnedAway> {
@@ -176,17 +174,9 @@ impl Model {
     /// Why one who is connected cannot enter one more lobby.
     fn check_room(&mut self, conn: ConnId, lobby: &str) -> Result<(), NotEntered> {
         let user = self.open(conn).unwrap().user.clone();
-        let locked = self.shuts_out(lobby, &user).then_some(Against {
-            rule: RefusalRule::LobbyLocked,
-            seen: 0,
-            threshold: 1,
-        });
+        let locked = self.shut_out(lobby, &user);
         let members = self.lobby(&lobby.into()).map_or(0, |lobby| lobby.members.len());
-        let full = at_limit(self.config.max_connections_per_lobby, members).map(|threshold| Against {
-            rule: RefusalRule::LobbyFull,
-            seen: members as u64,
-            threshold,
-        });
+        let full = full(RefusalRule::LobbyFull, self.config.max_connections_per_lobby, members);
         let against = self.check_name(lobby).err().or(locked).or(full);
         against.map_or(Ok(()), |against| Err(NotEntered::Refused(self.refuse(against))))
     }
