@@ -10,8 +10,8 @@ use crate::invariant::{Invariant, Violation, ensure};
 const ABSENT: u32 = u32::MAX;
 
 /// At most one time per connection slot, ordered by (time, slot): a total order, so that nothing depends on how the
-/// heap came to its shape. Peek is O(1), set and remove are O(log n). Who never has a time takes no memory, as long as no
-/// later slot has one.
+/// heap came to its shape. Peek is O(1), set and remove are O(log n). Who never has a time takes no memory, as long as
+/// no later slot has one.
 ///
 /// The time is the reading of one clock, `T`: the machine keeps one heap for each clock that it has deadlines on.
 #[derive(Clone, Debug)]

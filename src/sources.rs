@@ -115,6 +115,11 @@ impl Sources {
 }
 
 impl Sources {
+    /// The sources, and how many connections there are from each.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Source, u32)> {
+        self.entries.iter().map(|(_, entry)| (entry.source, entry.connections))
+    }
+
     /// The connections that have a source.
     pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
         let slots = self.of.iter().enumerate().filter(|&(_, &entry)| entry != NONE);

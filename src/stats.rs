@@ -17,8 +17,8 @@ pub struct Stats {
     pub total_connections: u32,
     /// [`Config::max_connections`](crate::Config::max_connections).
     pub max_connections: Option<u32>,
-    /// How much of `max_connections` is taken; `None` without a limit, and more than 100 % as long as more are there than
-    /// a lowered one allows.
+    /// How much of `max_connections` is taken; `None` without a limit, and more than 100 % as long as more are there
+    /// than a lowered one allows.
     pub capacity_percent: Option<Percent>,
     /// Lobbies with at least one member.
     pub active_lobbies: u32,

@@ -306,12 +306,12 @@ impl Manager {
                 Invariant::MembershipLimit,
                 || format!("{id} is in {lobbies}"),
             )?;
-            let source = self.sources.of(id.index());
-            let connections = source.map_or(0, |source| self.sources.count(source));
+        }
+        for (source, connections) in self.sources.iter() {
             ensure(
                 within(connections as usize, Limit::ConnectionsPerSource),
                 Invariant::SourceLimit,
-                || format!("{source:?} has {connections}"),
+                || format!("{source} has {connections}"),
             )?;
         }
         Ok(())

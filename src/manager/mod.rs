@@ -131,7 +131,8 @@ impl Manager {
         if self.stale_wave && !self.is_stale_wave() {
             self.stale_wave = false;
         }
-        // Not the expiries: one that was overslept says nothing of anybody's silence, and may have passed when it was set.
+        // Not the expiries: one that was overslept says nothing of anybody's silence, and may have passed when it was
+        // set.
         let deadline = self.deadlines.peek().map(|(due, _)| due);
         let (moment, paused) = self.clock.advance(now, deadline, self.pause_tolerance);
         if let Some(by) = paused {

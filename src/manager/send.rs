@@ -108,8 +108,8 @@ impl Manager {
         true
     }
 
-    /// Closes every open connection of a user with these words, oldest first. Returns how many. O(connections of the user
-    /// × log n).
+    /// Closes every open connection of a user with these words, oldest first. Returns how many. O(connections of the
+    /// user × log n).
     pub fn kick_user(&mut self, now: Time, user: &str, close: &CloseFrame, out: &mut Outbox) -> usize {
         let moment = self.enter_call(now, out);
         let Some(user) = self.users.find(user) else {

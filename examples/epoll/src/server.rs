@@ -141,14 +141,15 @@ impl Server {
 
     /// How long there is nothing to do unless something comes.
     fn patience(&self) -> Option<Duration> {
-        if !self.unread.is_empty() || self.now() < self.busy_until {
+        let now = self.now();
+        if !self.unread.is_empty() || now < self.busy_until {
             return Some(Duration::ZERO);
         }
         let own = self.deadlines.front().map(|&(deadline, _)| deadline);
         // As long as there are clients, the manager names the time.
         let stop_at = self.stop_at.filter(|_| self.conns.is_empty());
         let wake = [self.chat.next_deadline(), own, self.accept_again, stop_at];
-        Some(wake.into_iter().flatten().min()?.saturating_since(self.now()))
+        Some(wake.into_iter().flatten().min()?.saturating_since(now))
     }
 
     fn turn(&mut self, now: Time, events: &Events) {

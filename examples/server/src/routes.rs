@@ -64,7 +64,8 @@ async fn enter(
     } = lobbies;
     let max_bytes = usize::try_from(max_message_bytes).unwrap_or(usize::MAX);
     upgrade
-        // Each socket keeps one, and each read clears it first: the 128 KiB that are usual take longer than a chat takes.
+        // Each socket keeps one, and each read clears it first: the 128 KiB that are usual take longer than a chat
+        // takes.
         .read_buffer_size(1_536)
         .max_message_size(max_bytes)
         .max_frame_size(max_bytes)
