@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::pin::pin;
+use std::sync::Arc;
 
 use axum::extract::ws::{Message, Utf8Bytes};
 use lobby_chat::{Chat, log_command};
@@ -188,13 +189,13 @@ impl Hub {
                 }
                 match output {
                     Output::Command(Command::Send { to, payload }) => {
-                        let message = shared_message(payload);
+                        let message = Arc::new(shared_message(payload));
                         for &conn in to {
-                            send(chat, sockets, now, conn, message.clone(), next);
+                            send(chat, sockets, now, conn, Arc::clone(&message), next);
                         }
                     }
                     Output::Command(Command::Close { conn, code, reason, .. }) => {
-                        send(chat, sockets, now, conn, close_message(code, reason), next);
+                        send(chat, sockets, now, conn, Arc::new(close_message(code, reason)), next);
                     }
                     Output::Command(Command::Evict { conn, .. }) => drop(sockets.remove(conn)),
                     Output::Notice(notice) => chat.noticed(now, notice, next),
@@ -208,7 +209,14 @@ impl Hub {
 
 /// Queues a message for a socket. One whose queue is full, or whose task has ended, is reported as closed and
 /// forgotten, which ends its task.
-fn send(chat: &mut Chat, sockets: &mut ConnMap<Outlet>, now: Time, conn: ConnId, message: Message, next: &mut Outbox) {
+fn send(
+    chat: &mut Chat,
+    sockets: &mut ConnMap<Outlet>,
+    now: Time,
+    conn: ConnId,
+    message: Arc<Message>,
+    next: &mut Outbox,
+) {
     // One that is not in the map has ended since the command was written.
     if let Some(outlet) = sockets.get(conn)
         && outlet.send(message).is_err()

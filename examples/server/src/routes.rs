@@ -15,6 +15,10 @@ use tokio::sync::oneshot;
 use crate::hub::Event;
 use crate::socket::Port;
 
+/// Bytes that are gathered for a socket before they are written, flush or no flush. The buffer never shrinks again, so
+/// this bounds what a burst leaves behind. Smaller ones cost bursts of 16 messages of 1 KiB too many writes.
+const WRITE_BUFFER: usize = 16 * 1_024;
+
 /// What the handlers need.
 #[derive(Clone, Debug)]
 pub(crate) struct Lobbies {
@@ -67,6 +71,7 @@ async fn enter(
         // Each socket keeps one, and each read clears it first: the 128 KiB that are usual take longer than a chat
         // takes.
         .read_buffer_size(1_536)
+        .write_buffer_size(WRITE_BUFFER)
         .max_message_size(max_bytes)
         .max_frame_size(max_bytes)
         .on_upgrade(async move |socket| {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{self, Message, WebSocket};
@@ -20,7 +21,8 @@ type Sink = SplitSink<WebSocket, Message>;
 /// The hub's end of a socket. Dropping it ends the socket's task at once, whatever that is waiting for.
 #[derive(Debug)]
 pub(crate) struct Outlet {
-    queue: mpsc::Sender<Message>,
+    /// Of pointers, since a channel keeps room for 32 of what it carries even while nothing waits in it.
+    queue: mpsc::Sender<Arc<Message>>,
     _kept: oneshot::Sender<Infallible>,
 }
 
@@ -29,14 +31,14 @@ impl Outlet {
     ///
     /// # Errors
     /// If the queue is full or the task has ended: this socket is lost.
-    pub(crate) fn send(&self, message: Message) -> Result<(), TrySendError<Message>> {
+    pub(crate) fn send(&self, message: Arc<Message>) -> Result<(), TrySendError<Arc<Message>>> {
         self.queue.try_send(message)
     }
 }
 
 /// The socket's end.
 pub(crate) struct Inlet {
-    queue: mpsc::Receiver<Message>,
+    queue: mpsc::Receiver<Arc<Message>>,
     dropped: oneshot::Receiver<Infallible>,
 }
 
@@ -148,11 +150,11 @@ async fn say_goodbye(mut sink: Sink, mut stream: SplitStream<WebSocket>, close: 
 }
 
 /// Writes the queue out, as much of it in one go as there is. Ends with an error, or when the hub drops the socket.
-async fn write(mut sink: Sink, mut queue: mpsc::Receiver<Message>) -> Result<(), axum::Error> {
+async fn write(mut sink: Sink, mut queue: mpsc::Receiver<Arc<Message>>) -> Result<(), axum::Error> {
     while let Some(message) = queue.recv().await {
-        sink.feed(message).await?;
+        sink.feed(Arc::unwrap_or_clone(message)).await?;
         while let Ok(message) = queue.try_recv() {
-            sink.feed(message).await?;
+            sink.feed(Arc::unwrap_or_clone(message)).await?;
         }
         sink.flush().await?;
     }
