@@ -99,6 +99,11 @@ impl Chat {
         self.machine.request(now, Request::Kick { conn, close }, out);
     }
 
+    /// An operator wants something.
+    pub fn request(&mut self, now: Time, request: Request<'_>, out: &mut Outbox) -> Reply {
+        self.machine.request(now, request, out)
+    }
+
     /// A socket is gone.
     pub fn closed(&mut self, now: Time, conn: ConnId, cause: Cause, out: &mut Outbox) {
         self.machine.event(now, Event::Closed { conn, cause }, out);

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, ValueEnum};
 use lobbykeeper::{Config, ConfigError, PingFormat, UserOverflow};
 
 /// What a server is told: the settings of the manager, and those of its sockets.
@@ -130,6 +131,11 @@ impl Flags {
             echo: self.echo,
         })
     }
+}
+
+/// What was made of a command's flags. If that is an error, the command ends as it does for a flag that it does not know.
+pub fn or_exit<C: CommandFactory, T>(made: Result<T, impl fmt::Display>) -> T {
+    made.unwrap_or_else(|error| C::command().error(ErrorKind::ValueValidation, error).exit())
 }
 
 /// Names come from strangers, so nobody may know the key that they are hashed with. The standard library draws its own

@@ -3,9 +3,8 @@
 use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
-use lobby_chat::Flags;
+use clap::Parser;
+use lobby_chat::{Flags, or_exit};
 use lobby_epoll::Server;
 
 /// A lobby server on one thread: WebSocket chat rooms with limits and health checks, on lobbykeeper and epoll.
@@ -33,20 +32,20 @@ struct Args {
 
     #[command(flatten)]
     flags: Flags,
+
+    #[command(flatten)]
+    operator: lobby_operator::DoorFlags,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
-    let settings = match args.flags.settings() {
-        Ok(settings) => settings,
-        Err(error) => Args::command().error(ErrorKind::ValueValidation, error).exit(),
-    };
+    let settings = or_exit::<Args, _>(args.flags.settings());
+    let operator = or_exit::<Args, _>(args.operator.door());
     lobby_chat::log_to_stderr();
     let listener = TcpListener::bind(args.listen)?;
     println!("http://{}", listener.local_addr()?);
-    let server = Server::new(listener, settings, args.max_backlog_bytes)?.busy_poll(*args.busy_poll);
-    let stopper = server.stopper();
-    // One that cannot be woken cannot be stopped either.
-    ctrlc::set_handler(move || stopper.wake().expect("the server waits for this"))?;
+    let server = Server::new(listener, settings, args.max_backlog_bytes, operator)?.busy_poll(*args.busy_poll);
+    let stop = server.stopper();
+    ctrlc::set_handler(move || stop().expect("the server waits for this"))?;
     Ok(server.run()?)
 }

@@ -3,35 +3,35 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
+use std::mem;
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use std::{mem, net};
 
 use lobby_chat::{Chat, PAGE, Settings, authenticate, failure, log_command, log_unauthorized};
-use lobby_socket::{Frames, Heard, Request, Socket, frame};
+use lobby_operator::{Door, Orders};
+use lobby_socket::{Frames, Heard, Listener, Request, Socket, frame};
 use lobbykeeper::{Cause, Command, ConnId, ConnMap, Outbox, Output, Time};
-use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
-use tracing::warn;
 
 use crate::http::{Asked, asked};
 
 const LISTENER: Token = Token(usize::MAX);
-const STOPPER: Token = Token(usize::MAX - 1);
+const WAKER: Token = Token(usize::MAX - 1);
 /// How many sockets are read in one turn.
 const MAX_EVENTS: usize = 1_024;
-/// How soon it is tried again to accept a connection when there are no descriptors left.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// A server that listens, and serves in [`run`](Self::run).
 pub struct Server {
     poll: Poll,
-    /// `None` once it stops.
-    listener: Option<TcpListener>,
-    /// When accepting is tried again after it failed.
-    accept_again: Option<Time>,
-    stopper: Arc<Waker>,
+    listener: Listener,
+    /// What other threads wake it with, to stop or for an order.
+    waker: Arc<Waker>,
+    stop: Arc<AtomicBool>,
+    /// `None` if no operator can come in.
+    orders: Option<Orders>,
     /// When it stops at the latest.
     stop_at: Option<Time>,
     origin: Instant,
@@ -66,21 +66,23 @@ struct Client {
 }
 
 impl Server {
-    /// A server that gives a client up when more than `max_backlog` bytes wait for it.
+    /// A server that gives a client up when more than `max_backlog` bytes wait for it. Operators come in by the door, if
+    /// there is one.
     ///
     /// # Errors
     /// If the settings contradict each other, if the recording cannot be started, or if the system refuses.
-    pub fn new(listener: net::TcpListener, settings: Settings, max_backlog: usize) -> io::Result<Self> {
+    pub fn new(tcp: TcpListener, settings: Settings, max_backlog: usize, operator: Option<Door>) -> io::Result<Self> {
         let poll = Poll::new()?;
-        listener.set_nonblocking(true)?;
-        let mut listener = TcpListener::from_std(listener);
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let stopper = Arc::new(Waker::new(poll.registry(), STOPPER)?);
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let bell = Arc::clone(&waker);
+        // Who cannot ring waits until something else wakes the loop.
+        let orders = operator.map(|door| door.open(move || drop(bell.wake()))).transpose()?;
         Ok(Self {
+            listener: Listener::new(tcp, poll.registry(), LISTENER)?,
             poll,
-            listener: Some(listener),
-            accept_again: None,
-            stopper,
+            waker,
+            stop: Arc::default(),
+            orders,
             stop_at: None,
             origin: Instant::now(),
             busy_poll: Duration::ZERO,
@@ -106,9 +108,13 @@ impl Server {
         Self { busy_poll, ..self }
     }
 
-    /// What stops it when it is woken, from any thread.
-    pub fn stopper(&self) -> Arc<Waker> {
-        Arc::clone(&self.stopper)
+    /// What stops it, from any thread. It fails if the loop cannot be woken.
+    pub fn stopper(&self) -> impl Fn() -> io::Result<()> + Send + Sync + use<> {
+        let (stop, waker) = (Arc::clone(&self.stop), Arc::clone(&self.waker));
+        move || {
+            stop.store(true, Ordering::Relaxed);
+            waker.wake()
+        }
     }
 
     /// Serves until it is stopped. Then it closes every client with 1001 and waits for their goodbyes up to
@@ -148,7 +154,7 @@ impl Server {
         let own = self.deadlines.front().map(|&(deadline, _)| deadline);
         // As long as there are clients, the manager names the time.
         let stop_at = self.stop_at.filter(|_| self.conns.is_empty());
-        let wake = [self.chat.next_deadline(), own, self.accept_again, stop_at];
+        let wake = [self.chat.next_deadline(), own, self.listener.again(), stop_at];
         Some(wake.into_iter().flatten().min()?.saturating_since(now))
     }
 
@@ -156,17 +162,13 @@ impl Server {
         for key in mem::take(&mut self.unread) {
             self.read(now, key);
         }
-        if self.accept_again.take_if(|at| *at <= now).is_some() {
+        if self.listener.again().is_some_and(|again| again <= now) {
             self.accept(now);
         }
         for event in events {
             match event.token() {
                 LISTENER => self.accept(now),
-                STOPPER => {
-                    self.listener = None;
-                    self.stop_at.get_or_insert(now + self.chat.config().close_timeout);
-                    self.chat.shut_down(now, &mut self.out);
-                }
+                WAKER => self.woken(now),
                 // It writes what waits, too, when it can.
                 Token(key) => {
                     if let Some(Client { socket, .. }) = self.clients.get_mut(key) {
@@ -194,34 +196,32 @@ impl Server {
         self.chat.end_turn();
     }
 
+    fn woken(&mut self, now: Time) {
+        if self.stop.load(Ordering::Relaxed) && self.stop_at.is_none() {
+            self.listener.close();
+            self.stop_at = Some(now + self.chat.config().close_timeout);
+            self.chat.shut_down(now, &mut self.out);
+        }
+        while let Some(order) = self.orders.as_mut().and_then(Orders::take) {
+            order.carry_out(now, &mut self.chat, &mut self.out);
+        }
+    }
+
     fn accept(&mut self, now: Time) {
-        while let Some(listener) = &self.listener {
+        loop {
             let entry = self.clients.vacant_entry();
-            let accepted = listener.accept().and_then(|(mut tcp, _)| {
-                // Without it a message waits in the system until the one before has been acknowledged, up to 40 ms.
-                tcp.set_nodelay(true)?;
-                let interest = Interest::READABLE | Interest::WRITABLE;
-                self.poll.registry().register(&mut tcp, Token(entry.key()), interest)?;
-                Ok(tcp)
+            let (registry, token) = (self.poll.registry(), Token(entry.key()));
+            let Some(socket) = self.listener.accept(now, registry, token) else {
+                return;
+            };
+            let deadline = now + self.settings.handshake_timeout;
+            self.deadlines.push_back((deadline, entry.key()));
+            entry.insert(Client {
+                socket,
+                conn: None,
+                deadline,
+                dirty: false,
             });
-            match accepted {
-                Ok(tcp) => {
-                    let deadline = now + self.settings.handshake_timeout;
-                    self.deadlines.push_back((deadline, entry.key()));
-                    entry.insert(Client {
-                        socket: Socket::new(tcp),
-                        conn: None,
-                        deadline,
-                        dirty: false,
-                    });
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => {
-                    warn!(%error, "accepting");
-                    self.accept_again = Some(now + PAUSE);
-                    return;
-                }
-            }
         }
     }
 

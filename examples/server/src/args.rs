@@ -23,4 +23,8 @@ pub struct Args {
     /// What all servers share.
     #[command(flatten)]
     pub flags: Flags,
+
+    /// The operators' door.
+    #[command(flatten)]
+    pub operator: lobby_operator::DoorFlags,
 }

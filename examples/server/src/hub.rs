@@ -1,11 +1,13 @@
 //! The owner of the manager: one task that takes events from the sockets and carries out what the manager commands.
 
+use std::future::pending;
 use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 
 use axum::extract::ws::{Message, Utf8Bytes};
 use lobby_chat::{Chat, log_command};
+use lobby_operator::{Order, Orders};
 use lobbykeeper::{Cause, CloseFrame, Command, ConnId, ConnMap, Frame, Outbox, Output, Payload, Stats, Time};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
@@ -48,6 +50,8 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) struct Hub {
     chat: Chat,
+    /// `None` if no operator can come in.
+    orders: Option<Orders>,
     sockets: ConnMap<Outlet>,
     /// Read while the calls that this leads to write `next`.
     out: Outbox,
@@ -58,9 +62,10 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(chat: Chat) -> Self {
+    pub(crate) fn new(chat: Chat, orders: Option<Orders>) -> Self {
         Self {
             chat,
+            orders,
             sockets: ConnMap::new(),
             out: Outbox::new(),
             next: Outbox::new(),
@@ -79,6 +84,7 @@ impl Hub {
             tokio::select! {
                 biased;
                 () = &mut shutdown, if self.stopping_since.is_none() => self.begin_shutdown(),
+                order = next_order(&mut self.orders) => self.obey(order),
                 received = events.recv_many(&mut batch, MAX_EVENTS) => if received == 0 {
                     return;
                 },
@@ -125,6 +131,16 @@ impl Hub {
         self.chat.shut_down(now, &mut self.out);
         self.carry_out(now);
         self.stopping_since = Some(Instant::now());
+    }
+
+    fn obey(&mut self, order: Option<Order>) {
+        let Some(order) = order else {
+            self.orders = None;
+            return;
+        };
+        let now = self.now();
+        order.carry_out(now, &mut self.chat, &mut self.out);
+        self.carry_out(now);
     }
 
     fn handle(&mut self, now: Time, event: Event) {
@@ -207,6 +223,14 @@ impl Hub {
     }
 }
 
+/// What an operator wants. That nobody will want anything any more is told once.
+async fn next_order(orders: &mut Option<Orders>) -> Option<Order> {
+    match orders {
+        Some(orders) => orders.next().await,
+        None => pending().await,
+    }
+}
+
 /// Queues a message for a socket. One whose queue is full, or whose task has ended, is reported as closed and
 /// forgotten, which ends its task.
 fn send(
@@ -255,7 +279,7 @@ mod tests {
             record: None,
             echo: false,
         };
-        let mut hub = Hub::new(Chat::new(&settings).expect("the defaults are valid"));
+        let mut hub = Hub::new(Chat::new(&settings).expect("the defaults are valid"), None);
         let (outlet, _inlet) = outlet(8);
         hub.admit(Time::ZERO, "den", "ann", outlet).expect("there is room");
         hub.carry_out(Time::ZERO);

@@ -18,6 +18,7 @@ use std::num::NonZeroU16;
 pub use args::Args;
 use futures_util::FutureExt;
 use lobby_chat::{Chat, Settings};
+use lobby_operator::Door;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -27,7 +28,7 @@ use crate::socket::Port;
 
 /// Serves the lobbies until `shutdown`, then closes every client with 1001, waits for their goodbyes up to
 /// [`Config::close_timeout`](lobbykeeper::Config::close_timeout) and returns. At most `queue_length` messages wait for
-/// one client.
+/// one client. Operators come in by the door, if there is one.
 ///
 /// # Errors
 /// If the settings contradict each other, if the recording cannot be started, or if the hub's task fails.
@@ -35,9 +36,12 @@ pub async fn serve(
     listener: TcpListener,
     settings: &Settings,
     queue_length: NonZeroU16,
+    operator: Option<Door>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let chat = Chat::new(settings)?;
+    // The hub waits for orders and need not be woken.
+    let orders = operator.map(|door| door.open(|| {})).transpose()?;
     let config = chat.config();
     let (sender, events) = mpsc::channel(MAX_EVENTS);
     let router = routes::router(Lobbies {
@@ -57,7 +61,7 @@ pub async fn serve(
         shutdown.clone(),
     ));
     // It ends last: when all tasks that could tell it something have ended, or when their time is up.
-    tokio::spawn(Hub::new(chat).run(events, shutdown))
+    tokio::spawn(Hub::new(chat, orders).run(events, shutdown))
         .await
         .map_err(io::Error::other)
 }

@@ -2,25 +2,23 @@
 
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::Parser;
+use lobby_chat::or_exit;
 use lobby_server::{Args, serve};
 use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    let settings = match args.flags.settings() {
-        Ok(settings) => settings,
-        Err(error) => Args::command().error(ErrorKind::ValueValidation, error).exit(),
-    };
+    let settings = or_exit::<Args, _>(args.flags.settings());
+    let operator = or_exit::<Args, _>(args.operator.door());
     lobby_chat::log_to_stderr();
     let listener = match TcpListener::bind(args.listen).await {
         Ok(listener) => listener,
         Err(error) => return fail(&format!("cannot listen on {}: {error}", args.listen)),
     };
     println!("http://{}", listener.local_addr().unwrap_or(args.listen));
-    match serve(listener, &settings, args.queue_length, told_to_stop()).await {
+    match serve(listener, &settings, args.queue_length, operator, told_to_stop()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error.to_string()),
     }

@@ -129,3 +129,27 @@ fn the_command_ends_with_the_error_and_a_code_that_says_so() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
 }
+
+#[test]
+fn there_is_no_operators_door_without_a_good_token() {
+    let command = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lobby-server"));
+        command
+            .env_remove("LOBBY_OPERATOR_TOKEN")
+            .args(["--operator", "127.0.0.1:0"]);
+        command
+    };
+    let output = command().output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("--operator needs a token"), "{said}");
+    let output = command().env("LOBBY_OPERATOR_TOKEN", "guess me").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("less than 16 characters") && !said.contains("guess me"),
+        "{said}"
+    );
+    let output = command().args(["--operator-token-file", "/nowhere"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}

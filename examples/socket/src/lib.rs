@@ -8,9 +8,11 @@
 #![forbid(unsafe_code)]
 
 mod frames;
+mod listener;
 mod socket;
 mod stream;
 
 pub use frames::{Frames, frame};
+pub use listener::Listener;
 pub use socket::{Heard, Socket};
 pub use tungstenite::handshake::server::Request;

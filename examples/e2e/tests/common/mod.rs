@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use lobby_chat::Settings;
+use lobby_operator::Door;
 use lobbykeeper::Config;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -81,6 +82,18 @@ impl Server {
 
     /// One that lets so many messages, or so many bytes if it counts those, wait for a client.
     pub async fn with_backlog(kind: Kind, settings: Settings, messages: u16, bytes: usize) -> Self {
+        Self::launch(kind, settings, messages, bytes, None).await
+    }
+
+    /// One with an operators' door.
+    pub async fn with_operator(kind: Kind, settings: Settings) -> (Self, Operator) {
+        let door = Door::bind("127.0.0.1:0".parse().unwrap(), TOKEN.parse().unwrap()).unwrap();
+        let address = door.address();
+        let server = Self::launch(kind, settings, 256, 1 << 20, Some(door)).await;
+        (server, Operator { address })
+    }
+
+    async fn launch(kind: Kind, settings: Settings, messages: u16, bytes: usize, operator: Option<Door>) -> Self {
         match kind {
             Kind::Axum => {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -90,7 +103,8 @@ impl Server {
                     let _ = stopped.await;
                 };
                 let messages = messages.try_into().unwrap();
-                let served = async move { lobby_server::serve(listener, &settings, messages, shutdown).await };
+                let served =
+                    async move { lobby_server::serve(listener, &settings, messages, operator, shutdown).await };
                 Self {
                     address,
                     stop: Some(Box::new(|| drop(stop))),
@@ -100,12 +114,12 @@ impl Server {
             Kind::Epoll => {
                 let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
                 let address = listener.local_addr().unwrap();
-                let server = lobby_epoll::Server::new(listener, settings, bytes);
+                let server = lobby_epoll::Server::new(listener, settings, bytes, operator);
                 let stopper = server.as_ref().ok().map(lobby_epoll::Server::stopper);
                 let (ended, outcome) = oneshot::channel();
                 // A thread of its own, which the end of the test does not wait for.
                 std::thread::spawn(|| ended.send(server.and_then(lobby_epoll::Server::run)));
-                let stop = move || stopper.iter().for_each(|stopper| stopper.wake().unwrap());
+                let stop = move || stopper.iter().for_each(|stop| stop().unwrap());
                 Self {
                     address,
                     stop: Some(Box::new(stop)),
@@ -139,12 +153,11 @@ impl Server {
 
     /// The whole answer to a plain GET.
     pub async fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        guard(stream.read_to_string(&mut answer)).await.unwrap();
-        answer
+        http(
+            self.address,
+            &format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"),
+        )
+        .await
     }
 
     pub async fn stats(&self) -> Value {
@@ -174,6 +187,53 @@ impl Drop for Server {
             stop();
         }
     }
+}
+
+/// The whole answer to a request over HTTP.
+pub async fn http(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // What answers before it has read everything may reset the stream behind the answer.
+    let _ = guard(stream.read_to_end(&mut answer)).await;
+    String::from_utf8(answer).unwrap()
+}
+
+/// The operators' token of every server under test.
+pub const TOKEN: &str = "operators-open-sesame";
+
+/// Somebody at the operators' door.
+pub struct Operator {
+    pub address: SocketAddr,
+}
+
+impl Operator {
+    /// Asks for something with these headers: the status and the JSON of the answer.
+    pub async fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, Value) {
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\n{headers}content-length: {length}\r\n\r\n");
+        let answer = http(self.address, &(head + body)).await;
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        let (_, json) = answer.split_once("\r\n\r\n").unwrap();
+        (status, serde_json::from_str(json).unwrap_or_default())
+    }
+
+    /// Gives an order, with the token.
+    pub async fn order(&self, request: Value) -> (u16, Value) {
+        self.ask("POST", "/requests", &bearer(TOKEN), &request.to_string())
+            .await
+    }
+
+    pub async fn lobbies(&self) -> Value {
+        let (status, lobbies) = self.ask("GET", "/lobbies", &bearer(TOKEN), "").await;
+        assert_eq!(status, 200);
+        lobbies
+    }
+}
+
+/// The header that a token comes in.
+pub fn bearer(token: &str) -> String {
+    format!("authorization: Bearer {token}\r\n")
 }
 
 pub struct Client {
