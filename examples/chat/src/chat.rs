@@ -1,11 +1,13 @@
 //! The application with its manager: what a server tells it, and what it asks.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Deref;
 use std::sync::LazyLock;
 use std::{io, mem};
 
 use lobbykeeper::{
-    Cause, CloseFrame, ConnId, Event, Frame, Handshake, Inbound, Manager, Notice, Outbox, Payload, Reply, Request, Time,
+    Cause, CloseFrame, ConnId, Event, Frame, Handshake, Inbound, Manager, Notice, Outbox, Payload, Reply, Request,
+    Source, Time,
 };
 use tracing::info;
 
@@ -48,18 +50,27 @@ impl Chat {
         })
     }
 
-    /// A client that has come through the upgrade wants to enter a lobby.
+    /// A client that has come through the upgrade wants to enter a lobby, from this address if it is known.
     ///
     /// # Errors
     /// The close frame that it is to be refused with.
-    pub fn connected(&mut self, now: Time, lobby: &str, user: &str, out: &mut Outbox) -> Result<ConnId, CloseFrame> {
+    pub fn connected(
+        &mut self,
+        now: Time,
+        lobby: &str,
+        user: &str,
+        peer: Option<IpAddr>,
+        out: &mut Outbox,
+    ) -> Result<ConnId, CloseFrame> {
         if self.stopping {
             return Err(going_away());
         }
-        match self
-            .machine
-            .event(now, Event::Connected(Handshake::new(lobby, user)), out)
-        {
+        let handshake = Handshake::new(lobby, user);
+        let handshake = match peer {
+            Some(peer) => handshake.source(source(peer)),
+            None => handshake,
+        };
+        match self.machine.event(now, Event::Connected(handshake), out) {
             Reply::Connected(Ok(conn)) => {
                 log::connected(conn, user, lobby, &self.machine.stats());
                 if !self.echo {
@@ -136,6 +147,14 @@ impl Chat {
     pub fn end_turn(&mut self) {
         self.capacity.look(&self.machine.stats());
         self.machine.end_turn();
+    }
+}
+
+/// What counts as one source: an address, of IPv6 the network of which a host has all addresses for itself.
+fn source(peer: IpAddr) -> Source {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+        address => address.into(),
     }
 }
 

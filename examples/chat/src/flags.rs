@@ -40,6 +40,10 @@ pub struct Flags {
     #[arg(long, env = "LOBBY_MAX_PER_USER", value_name = "N", default_value = "off")]
     max_per_user: OrOff<u32>,
 
+    /// How many connections come from one address (of IPv6 from one /64), or "off". Behind a proxy all come from that.
+    #[arg(long, env = "LOBBY_MAX_PER_SOURCE", value_name = "N", default_value = "off")]
+    max_per_source: OrOff<u32>,
+
     /// What happens to the connection that would be one too many for its user.
     #[arg(long, env = "LOBBY_USER_OVERFLOW", default_value = "reject")]
     user_overflow: Overflow,
@@ -109,6 +113,7 @@ impl Flags {
             max_connections: self.max_connections.0,
             max_connections_per_lobby: self.max_per_lobby.0,
             max_connections_per_user: self.max_per_user.0,
+            max_connections_per_source: self.max_per_source.0,
             user_overflow: self.user_overflow.into(),
             max_name_bytes: self.max_name_bytes,
             ping_interval: self.ping_interval.0.map(Into::into),

@@ -3,8 +3,10 @@
 #[macro_use]
 mod common;
 
-use common::{Kind, Server, settings};
+use common::{Client, Kind, Server, guard, settings};
 use lobbykeeper::Config;
+use tokio::net::TcpSocket;
+use tokio_tungstenite::{MaybeTlsStream, client_async};
 
 on_each_server! {
     a_full_server_refuses_with_4002_server_full,
@@ -12,6 +14,7 @@ on_each_server! {
     a_seat_that_was_left_is_free_again,
     without_a_token_it_is_4001_unauthorized,
     one_connection_too_many_of_a_user_is_refused_with_advice,
+    one_connection_too_many_of_an_address_is_refused_and_another_address_is_not,
     a_name_that_is_empty_or_too_long_is_refused_with_4004,
     a_name_may_hold_any_character,
 }
@@ -93,6 +96,28 @@ async fn one_connection_too_many_of_a_user_is_refused_with_advice(kind: Kind) {
     let _ann = server.enter("den", "ann").await;
     let mut again = server.knock("attic", "ann").await;
     assert_eq!(again.close_frame().await, (4003, "user_limit;retry=5000".into()));
+}
+
+async fn one_connection_too_many_of_an_address_is_refused_and_another_address_is_not(kind: Kind) {
+    let server = Server::with(
+        kind,
+        Config {
+            max_connections_per_source: Some(1),
+            ..config()
+        },
+    )
+    .await;
+    let _ann = server.enter("den", "ann").await;
+    let mut bob = server.knock("den", "bob").await;
+    assert_eq!(bob.close_frame().await, (4007, "source_limit;retry=5000".into()));
+
+    let socket = TcpSocket::new_v4().unwrap();
+    // All of 127.0.0.0/8 is this machine.
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let stream = guard(socket.connect(server.address)).await.unwrap();
+    let url = format!("ws://{}/ws/den?token=cid", server.address);
+    let (socket, _) = guard(client_async(url, MaybeTlsStream::Plain(stream))).await.unwrap();
+    Client { socket }.next("welcome").await;
 }
 
 async fn a_name_that_is_empty_or_too_long_is_refused_with_4004(kind: Kind) {

@@ -289,7 +289,8 @@ impl Server {
             return refuse(&mut client.socket, "400 Bad Request");
         }
         let admission = if let Some(user) = authenticate(&token) {
-            self.chat.connected(now, &lobby, &user, &mut self.out)
+            self.chat
+                .connected(now, &lobby, &user, client.socket.peer(), &mut self.out)
         } else {
             log_unauthorized(&lobby);
             Err(self.chat.config().answers.unauthorized.clone())

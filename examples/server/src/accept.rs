@@ -1,11 +1,15 @@
 //! Accepts connections and speaks HTTP with them until they upgrade.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -14,6 +18,10 @@ use tracing::warn;
 
 /// How long no connection is accepted after one could not be: there are no descriptors left, most likely.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Accepts until `shutdown`. A client that takes longer than `handshake_timeout` to send a request is dropped.
 pub(crate) async fn serve(
@@ -30,8 +38,12 @@ pub(crate) async fn serve(
             accepted = accept(&listener) => accepted,
         };
         match accepted {
-            Ok(stream) => {
-                let service = TowerToHyperService::new(router.clone());
+            Ok((stream, peer)) => {
+                let router = TowerToHyperService::new(router.clone());
+                let service = service_fn(move |mut request: Request<Incoming>| {
+                    request.extensions_mut().insert(Peer(peer.ip()));
+                    router.call(request)
+                });
                 let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
                 let shutdown = shutdown.clone();
                 tokio::spawn(async move {
@@ -54,9 +66,9 @@ pub(crate) async fn serve(
     }
 }
 
-async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
-    let (stream, _) = listener.accept().await?;
+async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = listener.accept().await?;
     // Without it a message waits in the system until the one before has been acknowledged, up to 40 ms.
     stream.set_nodelay(true)?;
-    Ok(stream)
+    Ok((stream, peer))
 }

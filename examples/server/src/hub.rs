@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::mem;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub(crate) enum Event {
     Connected {
         lobby: String,
         user: String,
+        peer: IpAddr,
         outlet: Outlet,
         answer: oneshot::Sender<Result<ConnId, CloseFrame>>,
     },
@@ -148,10 +150,11 @@ impl Hub {
             Event::Connected {
                 lobby,
                 user,
+                peer,
                 outlet,
                 answer,
             } => {
-                let admission = self.admit(now, &lobby, &user, outlet);
+                let admission = self.admit(now, &lobby, &user, peer, outlet);
                 if let Err(Ok(conn)) = answer.send(admission) {
                     self.ended(now, conn, Cause::Error);
                 }
@@ -165,8 +168,15 @@ impl Hub {
         self.carry_out(now);
     }
 
-    fn admit(&mut self, now: Time, lobby: &str, user: &str, outlet: Outlet) -> Result<ConnId, CloseFrame> {
-        let conn = self.chat.connected(now, lobby, user, &mut self.out)?;
+    fn admit(
+        &mut self,
+        now: Time,
+        lobby: &str,
+        user: &str,
+        peer: IpAddr,
+        outlet: Outlet,
+    ) -> Result<ConnId, CloseFrame> {
+        let conn = self.chat.connected(now, lobby, user, Some(peer), &mut self.out)?;
         self.sockets.insert(conn, outlet);
         Ok(conn)
     }
@@ -262,6 +272,7 @@ fn shared_message(payload: &Payload) -> Message {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
     use std::time::Duration;
 
     use lobby_chat::Settings;
@@ -281,7 +292,8 @@ mod tests {
         };
         let mut hub = Hub::new(Chat::new(&settings).expect("the defaults are valid"), None);
         let (outlet, _inlet) = outlet(8);
-        hub.admit(Time::ZERO, "den", "ann", outlet).expect("there is room");
+        hub.admit(Time::ZERO, "den", "ann", Ipv4Addr::LOCALHOST.into(), outlet)
+            .expect("there is room");
         hub.carry_out(Time::ZERO);
         let deadline = hub.chat.next_deadline().expect("the newcomer has been pinged");
         let message = |()| Event::Message {

@@ -6,12 +6,13 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use lobby_chat::{PAGE, authenticate};
 use lobbykeeper::{CloseFrame, Stats};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
+use crate::accept::Peer;
 use crate::hub::Event;
 use crate::socket::Port;
 
@@ -52,6 +53,7 @@ struct Credentials {
 /// Upgrades first and refuses then: closed before the upgrade, a browser would see nothing but 1006.
 async fn enter(
     State(lobbies): State<Lobbies>,
+    Extension(Peer(peer)): Extension<Peer>,
     lobby: Option<Path<String>>,
     credentials: Result<Query<Credentials>, QueryRejection>,
     upgrade: WebSocketUpgrade,
@@ -76,7 +78,7 @@ async fn enter(
         .max_frame_size(max_bytes)
         .on_upgrade(async move |socket| {
             if let Some(user) = user {
-                port.serve(socket, lobby, user);
+                port.serve(socket, lobby, user, peer);
             } else {
                 lobby_chat::log_unauthorized(&lobby);
                 port.refuse(socket, unauthorized);

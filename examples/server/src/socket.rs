@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::pending;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ pub(crate) struct Port {
 impl Port {
     /// Asks the hub for admission and serves the socket until it ends, in a task of its own: that of the upgrade, which
     /// is several times as large, ends.
-    pub(crate) fn serve(self, socket: WebSocket, lobby: String, user: String) {
+    pub(crate) fn serve(self, socket: WebSocket, lobby: String, user: String, peer: IpAddr) {
         let (sink, stream) = socket.split();
         tokio::spawn(async move {
             let (outlet, inlet) = outlet(self.queue_length);
@@ -71,6 +72,7 @@ impl Port {
             let event = Event::Connected {
                 lobby,
                 user,
+                peer,
                 outlet,
                 answer,
             };

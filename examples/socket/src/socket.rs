@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read};
 use std::mem;
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::ops::Range;
 
 use mio::event::Event;
@@ -63,6 +63,11 @@ impl Socket {
             phase: Phase::Handshake(Vec::new()),
             run: 0..0,
         }
+    }
+
+    /// Where it comes from, if the system still knows.
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.stream.tcp.peer_addr().ok().map(|address| address.ip())
     }
 
     /// Takes note of what the system says of it.
