@@ -1,7 +1,9 @@
-//! When each connection is to be looked at next: a binary heap that knows where everybody is.
+//! When each connection is to be looked at next: a binary heap that knows where everybody is. Who has the greatest backlog
+//! is kept in such a heap, too.
 
 use alloc::format;
 use alloc::vec::Vec;
+use core::fmt::Debug;
 
 use crate::clock::Active;
 use crate::invariant::{Invariant, Violation, ensure};
@@ -9,16 +11,19 @@ use crate::invariant::{Invariant, Violation, ensure};
 /// Not in the heap.
 const ABSENT: u32 = u32::MAX;
 
-/// At most one check time per connection slot, ordered by (time, slot): a total order, so that nothing depends on
-/// how the heap came to its shape. Peek is O(1), set and remove are O(log n).
+/// At most one check time per connection slot.
+pub(crate) type Deadlines = SlotHeap<Active>;
+
+/// At most one key per connection slot, ordered by (key, slot): a total order, so that nothing depends on how the heap
+/// came to its shape. Peek is O(1), set and remove are O(log n).
 #[derive(Clone, Debug)]
-pub(crate) struct Deadlines {
-    heap: Vec<(Active, u32)>,
+pub(crate) struct SlotHeap<K> {
+    heap: Vec<(K, u32)>,
     /// By slot.
     positions: Vec<u32>,
 }
 
-impl Deadlines {
+impl<K: Copy + Ord + Debug> SlotHeap<K> {
     pub(crate) const fn new() -> Self {
         Self {
             heap: Vec::new(),
@@ -26,30 +31,30 @@ impl Deadlines {
         }
     }
 
-    pub(crate) fn peek(&self) -> Option<(Active, u32)> {
+    pub(crate) fn peek(&self) -> Option<(K, u32)> {
         self.heap.first().copied()
     }
 
-    /// The check time of a slot. O(1).
-    pub(crate) fn get(&self, slot: u32) -> Option<Active> {
+    /// The key of a slot. O(1).
+    pub(crate) fn get(&self, slot: u32) -> Option<K> {
         self.position(slot).map(|position| self.heap[position].0)
     }
 
-    /// Sets, moves or (with `None`) removes the check time of a slot.
-    pub(crate) fn set(&mut self, slot: u32, time: Option<Active>) {
+    /// Sets, moves or (with `None`) removes the key of a slot.
+    pub(crate) fn set(&mut self, slot: u32, key: Option<K>) {
         let position = self.position(slot);
-        match (position, time) {
+        match (position, key) {
             (None, None) => {}
-            (None, Some(time)) => {
+            (None, Some(key)) => {
                 let index = slot as usize;
                 if index >= self.positions.len() {
                     self.positions.resize(index + 1, ABSENT);
                 }
-                self.heap.push((time, slot));
+                self.heap.push((key, slot));
                 self.sift_up(self.heap.len() - 1);
             }
-            (Some(position), Some(time)) => {
-                self.heap[position].0 = time;
+            (Some(position), Some(key)) => {
+                self.heap[position].0 = key;
                 self.settle(position);
             }
             (Some(position), None) => {
@@ -108,13 +113,13 @@ impl Deadlines {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "one entry per slot, and a slot is a u32")]
-    fn place(&mut self, position: usize, entry: (Active, u32)) {
+    fn place(&mut self, position: usize, entry: (K, u32)) {
         self.heap[position] = entry;
         self.positions[entry.1 as usize] = position as u32;
     }
 }
 
-impl Deadlines {
+impl<K: Copy + Ord + Debug> SlotHeap<K> {
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
     }

@@ -102,6 +102,16 @@ invariants! {
     Pings,
     /// Nothing was slept through that has not passed, and time was suspended as often as there were pauses.
     Clock,
+    /// Only open connections have a backlog, and all of them can have one.
+    BacklogOfOpen,
+    /// The sum of all backlogs is what is counted.
+    BacklogSum,
+    /// No backlog is beyond its caps, but for the pings that there is room for beyond them.
+    BacklogLimit,
+    /// All backlogs together are within the budget.
+    BacklogBudget,
+    /// Under a budget, everybody with a backlog is listed as one of at least that size, and nobody else is.
+    Heaviest,
 }
 
 impl fmt::Display for Invariant {

@@ -8,6 +8,7 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+mod backlog;
 mod clock;
 mod config;
 mod conn_map;
@@ -23,6 +24,7 @@ mod list;
 mod manager;
 mod names;
 mod outbox;
+mod outgoing;
 mod payload;
 mod presence;
 mod pulse;
@@ -43,6 +45,7 @@ mod time;
 pub mod transcripts;
 mod wire;
 
+pub use backlog::Backlog;
 pub use config::{Config, ConfigError, MAX_CONNECTIONS, PingFormat, UserOverflow};
 pub use conn_map::ConnMap;
 pub use digest::Digest;
@@ -53,6 +56,7 @@ pub use invariant::{Invariant, Violation};
 pub use latency::Latency;
 pub use manager::{LobbyUsers, Manager};
 pub use outbox::{Command, Notice, Outbox, Output, Outputs};
+pub use outgoing::{Delivery, Outgoing};
 pub use payload::{Frame, Payload, PingData, Text};
 pub use receipt::Receipt;
 pub use recorder::Recorder;

@@ -3,6 +3,7 @@
 mod admission;
 mod apply;
 mod conn;
+mod flow;
 mod health;
 mod invariants;
 mod query;
@@ -18,6 +19,7 @@ pub use query::LobbyUsers;
 
 use self::conn::{Conn, Lobby, User};
 use self::transitions::Population;
+use crate::backlog::Backlogs;
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, ConfigError};
 use crate::deadlines::Deadlines;
@@ -65,6 +67,7 @@ pub struct Manager {
     stale_wave: bool,
     /// Where in a run of members those are whom a broadcast leaves out; kept for its memory.
     excepted: Vec<usize>,
+    backlogs: Backlogs,
 }
 
 impl Manager {
@@ -95,6 +98,7 @@ impl Manager {
             counters: Counters::default(),
             stale_wave: false,
             excepted: Vec::new(),
+            backlogs: Backlogs::new(&config),
             config,
         })
     }

@@ -150,6 +150,9 @@ impl Manager {
             clock_steps_back: self.clock.steps_back,
             pauses: counters.pauses,
             suspended: self.clock.suspended(),
+            backlog: self.backlogs.total(),
+            dropped_messages: counters.dropped_messages,
+            excess_flushes: counters.excess_flushes,
         }
     }
 

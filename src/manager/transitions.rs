@@ -15,6 +15,7 @@ use crate::ending::{Closing, Ending, Eviction};
 use crate::id::{ConnId, LobbyId};
 use crate::outbox::{Notice, Outbox};
 use crate::pulse::Pulse;
+use crate::receipt::Receipt;
 use crate::refusal::CloseFrame;
 
 /// How many there are.
@@ -60,6 +61,7 @@ impl Manager {
         let first_ping = self.first_ping(moment, conn);
         self.conns.at_mut(slot).pulse.schedule_first_ping(first_ping);
         self.deadlines.set(slot, first_ping);
+        self.backlogs.admit(slot);
 
         let record = self.users.at_mut(user);
         record.open.push_back(&mut self.conns, slot);
@@ -152,7 +154,8 @@ impl Manager {
     fn replace(&mut self, moment: Moment, slot: u32, out: &mut Outbox) {
         let user = self.conns.at(slot).user;
         if let Some(earlier) = self.users.at(user).replaced {
-            self.evict(moment, earlier, Eviction::Replaced, out);
+            let receipt = self.replaced_receipt(moment, earlier);
+            self.evict(earlier, Eviction::Replaced, receipt, out);
         }
         let frame = self.config.answers.replaced.clone();
         self.begin_close(moment, slot, &frame, Closing::Replaced, out);
@@ -162,14 +165,15 @@ impl Manager {
     }
 
     /// Drops a connection without a handshake.
-    pub(super) fn evict(&mut self, moment: Moment, slot: u32, cause: Eviction, out: &mut Outbox) {
-        let receipt = self.eviction_receipt(moment, slot, cause);
+    pub(super) fn evict(&mut self, slot: u32, cause: Eviction, receipt: Receipt, out: &mut Outbox) {
         out.evict(ConnId::new(self.conns.key_at(slot)), cause, receipt);
         let evictions = &mut self.counters.evictions;
         match cause {
             Eviction::Stale => evictions.stale += 1,
             Eviction::CloseTimeout => evictions.close_timeout += 1,
             Eviction::Replaced => evictions.replaced += 1,
+            Eviction::SlowConsumer => evictions.slow_consumer += 1,
+            Eviction::OverBudget => evictions.over_budget += 1,
         }
         self.end(slot, Ending::Evicted(cause), out);
     }
@@ -228,5 +232,6 @@ impl Manager {
         record.open_count -= 1;
         self.population.users -= u32::from(record.open_count == 0);
         self.population.open -= 1;
+        self.backlogs.forget(slot);
     }
 }
