@@ -42,6 +42,7 @@ mod meetings;
 mod model;
 mod model_clock;
 mod model_entry;
+mod model_flow;
 mod model_health;
 mod pair;
 mod pong;

@@ -3,6 +3,7 @@
 use crate::{Answer, Closing, ConnId, Eviction, LobbyId, LobbyRef, Receipt, RefusalRule, Retry, Time, UserOverflow};
 
 use super::model::{Conn, Lobby, Model, Phase};
+use super::model_flow::Queue;
 use super::model_health::Health;
 use super::told::{NotEntered, Told, TurnedAway};
 
@@ -70,6 +71,7 @@ impl Model {
             phase: Phase::Open,
             closing_since: None,
             health,
+            queue: Queue::default(),
         });
         self.counted.admissions += 1;
         self.enter(id, lobby);

@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::{
-    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, LobbyId, LobbyRef, Payload, PingFormat,
+    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, LobbyId, LobbyRef, Outgoing, Payload, PingFormat,
     Request, Time,
 };
 
@@ -124,7 +124,7 @@ pub enum Style {
     Foreign,
 }
 
-/// The calls of a [`Manager`](crate::Manager). Numbers choose payloads.
+/// The calls of a [`Manager`](crate::Manager). Numbers choose payloads; from 128 on they may be dropped.
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
     /// A connection opened: its lobby, its user.
@@ -155,6 +155,8 @@ pub enum Act {
     Kick(Who),
     /// Closes all connections.
     CloseAll,
+    /// So many bytes and messages were flushed, or all that there is and more.
+    Flushed(Who, Option<(u8, u8)>),
 }
 
 const LOBBIES: [&str; 8] = [
@@ -298,12 +300,13 @@ fn pong(format: PingFormat, stamp: u64, style: Style) -> Frame<'static> {
     }
 }
 
-fn payload(number: u8) -> Payload {
-    if number % 4 == 3 {
+fn payload(number: u8) -> Outgoing {
+    let payload = if number % 4 == 3 {
         Payload::binary(vec![number; usize::from(number % 7)])
     } else {
         Payload::text(pick(&TEXTS, number))
-    }
+    };
+    if number < 128 { payload.into() } else { payload.droppable() }
 }
 
 fn close(code: u16, reason: &'static str) -> CloseFrame {
@@ -326,6 +329,11 @@ impl Act {
                 return Call::Event(Event::Closed { conn, cause });
             }
             Self::Tick => return Call::Event(Event::Tick),
+            Self::Flushed(who, part) => {
+                let (bytes, messages) = part.map_or((u64::MAX, u32::MAX), |(bytes, messages)| (bytes.into(), messages.into()));
+                let conn = here.conn(who);
+                return Call::Event(Event::Flushed { conn, bytes, messages });
+            }
             Self::Broadcast(place, but, number) => Request::Broadcast {
                 lobby: here.lobby(place),
                 payload: payload(number),

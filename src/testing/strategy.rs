@@ -160,6 +160,14 @@ fn timeout() -> impl Strategy<Value = Option<u64>> {
     ]
 }
 
+fn flushed() -> impl Strategy<Value = Option<(u8, u8)>> {
+    prop_oneof![
+        3 => (0_u8..60, 0_u8..4).prop_map(Some),
+        1 => (Just(0), Just(0)).prop_map(Some),
+        1 => Just(None),
+    ]
+}
+
 fn act() -> impl Strategy<Value = Act> {
     let cause = select(vec![Cause::Peer, Cause::Error, Cause::SendFailed]);
     prop_oneof![
@@ -177,5 +185,6 @@ fn act() -> impl Strategy<Value = Act> {
         5 => (who(), place(), name()).prop_map(|(who, from, to)| Act::Switch(who, from, to)),
         4 => (who(), place()).prop_map(|(who, lobby)| Act::Leave(who, lobby)),
         1 => Just(Act::CloseAll),
+        6 => (who(), flushed()).prop_map(|(who, part)| Act::Flushed(who, part)),
     ]
 }

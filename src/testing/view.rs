@@ -34,6 +34,8 @@ struct ConnView {
     latency: Option<(u128, u128, u128)>,
     /// Of its first lobby.
     companions: Vec<ConnId>,
+    /// In bytes and messages.
+    backlog: Option<(u64, u64)>,
 }
 
 /// What is known of the lobby that a `LobbyRef` leads to.
@@ -63,6 +65,7 @@ impl View {
                 (micros[0], micros[1], micros[2])
             }),
             companions: manager.lobby_connections(conn).collect(),
+            backlog: manager.backlog(conn).map(|backlog| (backlog.bytes, backlog.messages)),
         };
         Self {
             next_deadline: manager.next_deadline(),
@@ -129,6 +132,9 @@ impl View {
                     .and_then(|open| open.health.latency())
                     .map(|(last, min, smoothed)| (last.into(), min.into(), smoothed.into())),
                 companions: members(&conn.into()),
+                backlog: open
+                    .filter(|_| model.reported)
+                    .map(|open| (open.queue.bytes, open.queue.messages)),
             }
         };
         let mut lobbies: Vec<_> = model.lobbies.values().map(|lobby| lobby.id).collect();
@@ -198,6 +204,8 @@ fn expected_stats(model: &Model) -> Value {
             "stale": counted.evicted_stale,
             "close_timeout": counted.evicted_close_timeout,
             "replaced": counted.evicted_replaced,
+            "slow_consumer": counted.evicted_slow_consumer,
+            "over_budget": counted.evicted_over_budget,
         },
         "closes": counted.closes,
         "messages_in": counted.messages_in,
@@ -211,6 +219,12 @@ fn expected_stats(model: &Model) -> Value {
         "clock_steps_back": model.clock.steps_back,
         "pauses": model.clock.pauses,
         "suspended": u64::try_from(nanos(std::time::Duration::from_nanos(model.clock.suspended))).unwrap(),
+        "backlog": model.reported.then(|| {
+            let (bytes, messages) = model.queued();
+            json!({ "bytes": bytes, "messages": messages })
+        }),
+        "dropped_messages": counted.dropped_messages,
+        "excess_flushes": counted.excess_flushes,
     })
 }
 

@@ -143,6 +143,8 @@ impl Bytes<'_> {
             }
             18 => Act::Leave(self.who(), self.place()),
             _ if byte == 19 => Act::CloseAll,
+            _ if byte == 39 => Act::Flushed(self.who(), None),
+            _ if byte == 59 || byte == 79 => Act::Flushed(self.who(), Some((self.next(), self.next()))),
             _ => Act::Connect(self.name(), self.name()),
         }
     }

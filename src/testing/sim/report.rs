@@ -167,6 +167,7 @@ impl Report {
             stale,
             close_timeout,
             replaced,
+            ..
         } = self.evictions;
         line(
             f,

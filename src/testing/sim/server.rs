@@ -399,6 +399,8 @@ impl Sim {
             Eviction::Stale => &mut evictions.stale,
             Eviction::CloseTimeout => &mut evictions.close_timeout,
             Eviction::Replaced => &mut evictions.replaced,
+            Eviction::SlowConsumer => &mut evictions.slow_consumer,
+            Eviction::OverBudget => &mut evictions.over_budget,
         }) += 1;
         let Some(id) = self.server.sockets.remove(conn) else {
             return;
