@@ -231,7 +231,9 @@ impl Backlogs {
             Kind::Message(Delivery::Droppable) => self.room_for(bytes),
             _ => usize::MAX,
         };
-        let mut kept = size.map_or(0, |size| self.charge_first(run.get(..all.min(room)).unwrap_or_default(), size));
+        let mut kept = size.map_or(0, |size| {
+            self.charge_first(run.get(..all.min(room)).unwrap_or_default(), size)
+        });
         for at in kept..all {
             let conn = run[at];
             if kept < room && size.is_some_and(|size| self.add(conn.index(), size)) {
@@ -432,7 +434,9 @@ impl Backlogs {
         for (slot, row) in rows() {
             let place = self.heaviest.get(slot).map_or(0, |Reverse(ceiling)| ceiling);
             let known = self.budget.is_none() || (place == row.ceiling && row.least_ceiling() <= place);
-            ensure(known, Invariant::Heaviest, || format!("slot {slot} has {row:?}, and is at {place}"))?;
+            ensure(known, Invariant::Heaviest, || {
+                format!("slot {slot} has {row:?}, and is at {place}")
+            })?;
         }
         let has_place = |&(slot, _): &(u32, &Row)| self.heaviest.get(slot).is_some();
         let listed = rows().filter(has_place).count();
@@ -440,5 +444,92 @@ impl Backlogs {
         ensure(alone, Invariant::Heaviest, || {
             format!("{} listed, {listed} of them are there", self.heaviest.len())
         })
+    }
+}
+
+#[cfg(test)]
+impl Backlogs {
+    pub(crate) fn spoil_bytes(&mut self, slot: u32, more: u32) {
+        self.rows[slot as usize].bytes += more;
+    }
+
+    pub(crate) fn spoil_rows(&mut self) {
+        self.rows.clear();
+    }
+
+    pub(crate) fn spoil_messages(&mut self, slot: u32, more: u32) {
+        self.rows[slot as usize].messages += more;
+        self.messages += u64::from(more);
+    }
+
+    pub(crate) fn spoil_budget(&mut self, budget: u64) {
+        self.budget = Some(budget);
+    }
+
+    pub(crate) fn spoil_heap_order(&mut self) {
+        self.heaviest.set(90, Some(Reverse(1)));
+        self.heaviest.spoil_first(Reverse(0));
+    }
+
+    pub(crate) fn spoil_ceiling(&mut self, slot: u32, ceiling: u32) {
+        self.rows[slot as usize].ceiling = ceiling;
+    }
+
+    pub(crate) fn spoil_place(&mut self, slot: u32) {
+        self.rows[slot as usize].ceiling = 1;
+        self.heaviest.set(slot, Some(Reverse(1)));
+    }
+
+    pub(crate) fn spoil_stranger(&mut self) {
+        self.heaviest.set(90, Some(Reverse(1)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::num::NonZeroU32;
+
+    use alloc::vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::Key;
+
+    const SLOTS: u32 = 6;
+
+    fn conn(index: u32) -> ConnId {
+        ConnId::new(Key {
+            index,
+            generation: NonZeroU32::MIN,
+        })
+    }
+
+    fn step() -> impl Strategy<Value = (u32, u8, u64, u32)> {
+        (0..SLOTS, 0_u8..4, 0_u64..1_000, 0_u32..4)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn who_goes_is_the_lowest_of_those_with_the_most_bits_whatever_came_before(steps in prop::collection::vec(step(), 0..200)) {
+            let mut backlogs = Backlogs::new(&Config { max_total_backlog_bytes: Some(0), ..Config::default() });
+            backlogs.turn_on(0..SLOTS);
+            for (slot, kind, bytes, messages) in steps {
+                match kind {
+                    0 => _ = backlogs.flush(slot, bytes, messages),
+                    1 => backlogs.forget(slot),
+                    _ => _ = backlogs.charge(&mut vec![conn(slot)], 0, bytes as usize, Kind::Ping),
+                }
+                let weight = |slot: &u32| (u32::BITS - backlogs.row(*slot).bytes.leading_zeros(), Reverse(*slot));
+                let expected = (0..SLOTS).max_by_key(weight).filter(|&slot| backlogs.of(slot).bytes > 0);
+                // On a copy, so that the heap is put in order rarely.
+                prop_assert_eq!(backlogs.clone().beyond_budget().map(|reason| reason.slot), expected);
+                if kind == 3 {
+                    backlogs.beyond_budget();
+                }
+            }
+        }
     }
 }

@@ -147,7 +147,14 @@ impl<K: Copy + Ord + Debug> SlotHeap<K> {
 #[cfg(test)]
 impl Deadlines {
     pub(crate) fn spoil_order(&mut self) {
-        self.heap[0].0 = Active::LAST;
+        self.spoil_first(Active::LAST);
+    }
+}
+
+#[cfg(test)]
+impl<K> SlotHeap<K> {
+    pub(crate) fn spoil_first(&mut self, key: K) {
+        self.heap[0].0 = key;
     }
 
     pub(crate) fn spoil_position(&mut self) {

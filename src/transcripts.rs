@@ -25,3 +25,6 @@
 #![doc = include_str!("../tests/transcripts/20-the-clock-steps-back.md")]
 #![doc = include_str!("../tests/transcripts/21-shutting-down.md")]
 #![doc = include_str!("../tests/transcripts/22-the-numbers.md")]
+#![doc = include_str!("../tests/transcripts/23-a-slow-consumer.md")]
+#![doc = include_str!("../tests/transcripts/24-what-may-be-dropped.md")]
+#![doc = include_str!("../tests/transcripts/25-too-much-for-the-server.md")]

@@ -187,7 +187,7 @@ fn recording_allocates_nothing_once_warm() {
     let mut round = || {
         log.clear();
         out.clear();
-        let (lobby, payload, except) = (lobby.into(), payload.clone(), Except::UserOf(conn));
+        let (lobby, payload, except) = (lobby.into(), payload.clone().into(), Except::UserOf(conn));
         for call in [
             Call::Event(Event::Message {
                 conn,

@@ -38,7 +38,13 @@ impl Manager {
         self.check_population()?;
         self.check_limits()?;
         self.check_counters()?;
-        self.backlogs.check(&self.conns().filter(|(_, conn)| conn.is_open()).map(|(id, _)| id.index()).collect())
+        self.backlogs.check(
+            &self
+                .conns()
+                .filter(|(_, conn)| conn.is_open())
+                .map(|(id, _)| id.index())
+                .collect(),
+        )
     }
 
     fn conns(&self) -> impl Iterator<Item = (ConnId, &Conn)> {

@@ -300,7 +300,9 @@ impl Manager {
         for &backlog in saved {
             let conn = backlog.conn;
             let fault = |fault| RestoreError::Connection { conn, fault };
-            let slot = self.open_slot(conn).ok_or_else(|| fault("a backlog, though it is not open"))?;
+            let slot = self
+                .open_slot(conn)
+                .ok_or_else(|| fault("a backlog, though it is not open"))?;
             if before >= Some(slot) {
                 return Err(fault("a backlog that is not in the order of slots"));
             }

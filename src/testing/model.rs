@@ -232,7 +232,11 @@ impl Model {
         let to = candidates
             .into_iter()
             .filter(|&conn| self.open(conn).is_some() && !absent.contains(&conn));
-        self.write(to.collect(), (&message.payload).into(), Class::Application(message.delivery))
+        self.write(
+            to.collect(),
+            (&message.payload).into(),
+            Class::Application(message.delivery),
+        )
     }
 
     /// Writes one message, unless there is nobody to get it.

@@ -6,8 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::{
-    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, LobbyId, LobbyRef, Outgoing, Payload, PingFormat,
-    Request, Time,
+    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, LobbyId, LobbyRef, Outgoing, Payload,
+    PingFormat, Request, Time,
 };
 
 use super::seen::Seen;
@@ -306,7 +306,11 @@ fn payload(number: u8) -> Outgoing {
     } else {
         Payload::text(pick(&TEXTS, number))
     };
-    if number < 128 { payload.into() } else { payload.droppable() }
+    if number < 128 {
+        payload.into()
+    } else {
+        payload.droppable()
+    }
 }
 
 fn close(code: u16, reason: &'static str) -> CloseFrame {
@@ -330,7 +334,9 @@ impl Act {
             }
             Self::Tick => return Call::Event(Event::Tick),
             Self::Flushed(who, part) => {
-                let (bytes, messages) = part.map_or((u64::MAX, u32::MAX), |(bytes, messages)| (bytes.into(), messages.into()));
+                let (bytes, messages) = part.map_or((u64::MAX, u32::MAX), |(bytes, messages)| {
+                    (bytes.into(), messages.into())
+                });
                 let conn = here.conn(who);
                 return Call::Event(Event::Flushed { conn, bytes, messages });
             }

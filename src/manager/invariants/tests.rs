@@ -7,7 +7,7 @@ use std::vec::Vec;
 use super::super::conn::{Lobby, Membership, User};
 use super::*;
 use crate::config::{Config, UserOverflow};
-use crate::event::{Cause, Handshake};
+use crate::event::{Cause, Except, Handshake};
 use crate::list::List;
 use crate::outbox::{Command, Outbox};
 use crate::payload::{Frame, Payload};
@@ -35,6 +35,8 @@ fn manager() -> Manager {
         stale_wave_floor: Some(0),
         close_timeout: Duration::from_secs(1_000),
         pause_tolerance: Some(Duration::from_secs(100)),
+        max_backlog_messages: Some(90),
+        max_total_backlog_bytes: Some(9_000),
         ..Config::default()
     };
     let mut manager = Manager::new(config).unwrap();
@@ -71,6 +73,11 @@ fn manager() -> Manager {
             }
         }
     }
+    let now = manager.next_deadline().unwrap();
+    manager.flushed(now, anns[0], 0, 0, &mut out);
+    for words in ["hello", "hello again"] {
+        manager.broadcast(now, "hall", Payload::text(words), Except::Nobody, &mut out);
+    }
     let late = manager.next_deadline().unwrap() + Duration::from_secs(101);
     manager.message(late, anns[0], Frame::Text("still here".into()), &mut out);
     manager
@@ -93,7 +100,15 @@ fn closing(manager: &mut Manager) -> &mut Conn {
 type Corruption = (Invariant, fn(&mut Manager));
 
 fn corruptions() -> Vec<Corruption> {
-    [of_tables(), of_users(), of_lobbies(), of_health(), of_numbers()].concat()
+    [
+        of_tables(),
+        of_users(),
+        of_lobbies(),
+        of_health(),
+        of_numbers(),
+        of_backlogs(),
+    ]
+    .concat()
 }
 
 fn of_tables() -> Vec<Corruption> {
@@ -280,6 +295,25 @@ fn of_numbers() -> Vec<Corruption> {
     ]
 }
 
+fn of_backlogs() -> Vec<Corruption> {
+    vec![
+        (Invariant::BacklogOfOpen, |manager| {
+            let closing = manager.conns().find(|(_, conn)| !conn.is_open()).unwrap().0;
+            manager.backlogs.spoil_bytes(closing.index(), 1);
+        }),
+        (Invariant::BacklogOfOpen, |manager| manager.backlogs.spoil_rows()),
+        (Invariant::BacklogSum, |manager| manager.backlogs.spoil_bytes(FIRST, 1)),
+        (Invariant::BacklogLimit, |manager| {
+            manager.backlogs.spoil_messages(FIRST, 95)
+        }),
+        (Invariant::BacklogBudget, |manager| manager.backlogs.spoil_budget(1)),
+        (Invariant::HeapOrder, |manager| manager.backlogs.spoil_heap_order()),
+        (Invariant::Heaviest, |manager| manager.backlogs.spoil_ceiling(FIRST, 0)),
+        (Invariant::Heaviest, |manager| manager.backlogs.spoil_place(FIRST)),
+        (Invariant::Heaviest, |manager| manager.backlogs.spoil_stranger()),
+    ]
+}
+
 #[test]
 fn there_is_something_of_everything_to_check() {
     let manager = manager();
@@ -302,6 +336,7 @@ fn there_is_something_of_everything_to_check() {
             .any(|(_, conn)| conn.is_open() && conn.pulse.latency().is_some())
     );
     assert!(manager.counters.pauses > 0);
+    assert!(manager.backlogs.of(FIRST).bytes > 0);
     let den = manager.resolve(&LobbyRef::Name("den".into()));
     assert_eq!(den, Some(DEN));
 }
