@@ -6,7 +6,7 @@ mod support;
 use cases::cases;
 use lobbykeeper::testing::strategy::{crowd_settings, crowd_step, hasty_step, knobs, newcomer, patient_steps, steps};
 use lobbykeeper::testing::{Pair, Seen, Steps, View};
-use lobbykeeper::{Command, Config, ConnId, Except, Input, Manager, Outbox, Snapshot, Time, UserOverflow};
+use lobbykeeper::{Command, Config, ConnId, Except, Input, Manager, Outbox, Payload, Snapshot, Time, UserOverflow};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -111,6 +111,9 @@ fn desk() -> (Desk, [ConnId; 5]) {
         user_overflow: UserOverflow::ReplaceOldest,
         max_lobbies_per_connection: Some(2),
         max_name_bytes: 4,
+        max_backlog_bytes: Some(100),
+        max_backlog_messages: Some(4),
+        max_total_backlog_bytes: Some(200),
         ..Config::default()
     });
     let ann = desk.connect("den", "ann");
@@ -148,6 +151,13 @@ fn desk() -> (Desk, [ConnId; 5]) {
     assert!(desk.kick(dan));
     let eve = desk.connect("pit", "eve");
     assert!(desk.closed(eve));
+    // The driver begins to report, of something that was written before.
+    desk.call(|manager, now, out| manager.flushed(now, bob, 45, 1, out));
+    let frame = || Payload::binary(vec![0; 45]);
+    for (conn, addressed) in [(bob, 1), (bob, 1), (bob, 0), (second, 1), (bob, 0)] {
+        let sent = desk.call(|manager, now, out| manager.send_to(now, conn, frame().droppable(), out));
+        assert_eq!(sent, addressed);
+    }
     desk.out.clear();
     (desk, [ann, bob, second, third, dan])
 }
