@@ -99,6 +99,26 @@ impl Row {
             bytes => u32::MAX >> bytes.leading_zeros(),
         }
     }
+
+    /// One more message, if there is room for it.
+    #[inline]
+    fn add(&mut self, slot: u32, size: Size, heaviest: &mut SlotHeap<Reverse<u32>>) -> bool {
+        if self.bytes > size.most_bytes || self.messages > size.most_messages {
+            return false;
+        }
+        self.bytes += size.bytes;
+        self.messages += 1;
+        if self.bytes > self.ceiling {
+            self.move_up(slot, heaviest);
+        }
+        true
+    }
+
+    #[cold]
+    fn move_up(&mut self, slot: u32, heaviest: &mut SlotHeap<Reverse<u32>>) {
+        self.ceiling = self.least_ceiling();
+        heaviest.set(slot, Some(Reverse(self.ceiling)));
+    }
 }
 
 /// A message on its way into the rows: what a row may hold at most before it.
@@ -259,23 +279,19 @@ impl Backlogs {
 
     /// How many of these, up to the first who has no room.
     fn charge_first(&mut self, run: &[ConnId], size: Size) -> usize {
-        let first_without = run.iter().position(|conn| !self.add(conn.index(), size));
+        let (rows, heaviest) = (self.rows.as_mut_slice(), &mut self.heaviest);
+        let first_without = run.iter().position(|conn| {
+            let slot = conn.index();
+            !rows
+                .get_mut(slot as usize)
+                .is_some_and(|row| row.add(slot, size, heaviest))
+        });
         first_without.unwrap_or(run.len())
     }
 
     /// One more message for somebody, if there is room for it.
     fn add(&mut self, slot: u32, size: Size) -> bool {
-        let row = &mut self.rows[slot as usize];
-        let fits = row.bytes <= size.most_bytes && row.messages <= size.most_messages;
-        if fits {
-            row.bytes += size.bytes;
-            row.messages += 1;
-            if row.bytes > row.ceiling {
-                row.ceiling = row.least_ceiling();
-                self.heaviest.set(slot, Some(Reverse(row.ceiling)));
-            }
-        }
-        fits
+        self.rows[slot as usize].add(slot, size, &mut self.heaviest)
     }
 
     /// Somebody does not get a message.
@@ -396,8 +412,7 @@ impl Backlogs {
         self.bytes += u64::from(bytes);
         self.messages += u64::from(messages);
         if bytes > row.ceiling {
-            row.ceiling = row.least_ceiling();
-            self.heaviest.set(conn.index(), Some(Reverse(row.ceiling)));
+            row.move_up(conn.index(), &mut self.heaviest);
         }
         Ok(())
     }

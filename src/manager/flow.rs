@@ -70,6 +70,7 @@ impl Manager {
 
     /// Counts a message that is about to be written for the recipients since the mark, and leaves of them those who get
     /// it. Whoever has to go for it is evicted here, so that in no place of the outbox there is more than may be.
+    #[inline(never)]
     pub(super) fn charge(&mut self, mark: usize, bytes: usize, kind: Kind, out: &mut Outbox) {
         let without = self.backlogs.charge(out.recipients(), mark, bytes, kind);
         if kind == Kind::Message(Delivery::Droppable) {

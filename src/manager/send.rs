@@ -8,7 +8,7 @@ use crate::ending::Closing;
 use crate::event::{Except, LobbyRef};
 use crate::id::ConnId;
 use crate::outbox::Outbox;
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Delivery, Outgoing};
 use crate::payload::Payload;
 use crate::refusal::CloseFrame;
 use crate::time::Time;
@@ -31,7 +31,8 @@ impl Manager {
         except: Except<'_>,
         out: &mut Outbox,
     ) -> usize {
-        self.send_to_lobby(now, &lobby.into(), payload.into(), &except, out)
+        let Outgoing { payload, delivery } = payload.into();
+        self.send_to_lobby(now, &lobby.into(), payload, delivery, &except, out)
     }
 
     /// As [`broadcast`](Self::broadcast), but compiled once, here, and not in each crate that calls it.
@@ -39,7 +40,8 @@ impl Manager {
         &mut self,
         now: Time,
         lobby: &LobbyRef<'_>,
-        message: Outgoing,
+        payload: Payload,
+        delivery: Delivery,
         except: &Except<'_>,
         out: &mut Outbox,
     ) -> usize {
@@ -49,7 +51,7 @@ impl Manager {
         };
         let mark = out.mark();
         self.copy_members(lobby, except, out.recipients());
-        self.write_message(mark, message, out)
+        self.write_send(mark, payload, Kind::Message(delivery), out)
     }
 
     /// Sends one message to every open connection, in the order of their indices. Returns the number addressed.
@@ -62,10 +64,18 @@ impl Manager {
         except: Except<'_>,
         out: &mut Outbox,
     ) -> usize {
-        self.send_to_everybody(now, payload.into(), &except, out)
+        let Outgoing { payload, delivery } = payload.into();
+        self.send_to_everybody(now, payload, delivery, &except, out)
     }
 
-    fn send_to_everybody(&mut self, now: Time, message: Outgoing, except: &Except<'_>, out: &mut Outbox) -> usize {
+    fn send_to_everybody(
+        &mut self,
+        now: Time,
+        payload: Payload,
+        delivery: Delivery,
+        except: &Except<'_>,
+        out: &mut Outbox,
+    ) -> usize {
         self.enter_call(now, out);
         let conn = match except {
             Except::Conn(conn) => Some(*conn),
@@ -80,31 +90,47 @@ impl Manager {
             .map(|(key, _)| ConnId::new(key))
             .filter(|&other| Some(other) != conn);
         out.recipients().extend(others);
-        self.write_message(mark, message, out)
+        self.write_send(mark, payload, Kind::Message(delivery), out)
     }
 
     /// Sends one message to one connection. Returns the number addressed: 0 if it is not open. O(1).
     pub fn send_to(&mut self, now: Time, conn: ConnId, payload: impl Into<Outgoing>, out: &mut Outbox) -> usize {
-        self.send_to_conn(now, conn, payload.into(), out)
+        let Outgoing { payload, delivery } = payload.into();
+        self.send_to_conn(now, conn, payload, delivery, out)
     }
 
-    fn send_to_conn(&mut self, now: Time, conn: ConnId, message: Outgoing, out: &mut Outbox) -> usize {
+    fn send_to_conn(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        payload: Payload,
+        delivery: Delivery,
+        out: &mut Outbox,
+    ) -> usize {
         self.enter_call(now, out);
         if self.open_slot(conn).is_none() {
             return 0;
         }
         let mark = out.mark();
         out.recipients().push(conn);
-        self.write_message(mark, message, out)
+        self.write_send(mark, payload, Kind::Message(delivery), out)
     }
 
     /// Sends one message to every open connection of a user, oldest first. Returns the number addressed. O(connections
     /// of the user).
     pub fn send_to_user(&mut self, now: Time, user: &str, payload: impl Into<Outgoing>, out: &mut Outbox) -> usize {
-        self.send_to_conns_of(now, user, payload.into(), out)
+        let Outgoing { payload, delivery } = payload.into();
+        self.send_to_conns_of(now, user, payload, delivery, out)
     }
 
-    fn send_to_conns_of(&mut self, now: Time, user: &str, message: Outgoing, out: &mut Outbox) -> usize {
+    fn send_to_conns_of(
+        &mut self,
+        now: Time,
+        user: &str,
+        payload: Payload,
+        delivery: Delivery,
+        out: &mut Outbox,
+    ) -> usize {
         self.enter_call(now, out);
         let Some(user) = self.users.find(user) else {
             return 0;
@@ -117,7 +143,7 @@ impl Manager {
             .iter(&self.conns)
             .map(|slot| ConnId::new(self.conns.key_at(slot)));
         out.recipients().extend(conns);
-        self.write_message(mark, message, out)
+        self.write_send(mark, payload, Kind::Message(delivery), out)
     }
 
     /// Closes one connection with these words. False if it is not open: one that is closing already keeps its own.
@@ -144,10 +170,6 @@ impl Manager {
             self.begin_close(moment, slot, close, Closing::Requested, out);
         }
         open.len()
-    }
-
-    fn write_message(&mut self, mark: usize, message: Outgoing, out: &mut Outbox) -> usize {
-        self.write_send(mark, message.payload, Kind::Message(message.delivery), out)
     }
 
     /// Writes a send to those of the recipients since the mark for whom there is room, and counts it.
