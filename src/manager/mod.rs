@@ -39,8 +39,8 @@ use crate::wire::Pinger;
 ///
 /// A pure, synchronous state machine. It opens no socket, reads no clock and calls nobody back. What happens outside is
 /// told to it by [`connected`](Self::connected), [`message`](Self::message), [`closed`](Self::closed) and
-/// [`tick`](Self::tick), each with the driver's clock; what is to happen is written to an [`Outbox`]. The same settings
-/// and calls give the same outputs on every machine.
+/// [`tick`](Self::tick), each with the driver's clock, and by [`flushed`](Self::flushed) if backlogs are to be limited;
+/// what is to happen is written to an [`Outbox`]. The same settings and calls give the same outputs on every machine.
 ///
 /// Nothing panics, whatever is passed in: an id that is unknown or stale is ignored.
 ///

@@ -54,7 +54,8 @@ impl Manager {
         self.write_send(mark, payload, Kind::Message(delivery), out)
     }
 
-    /// Sends one message to every open connection, in the order of their indices. Returns the number addressed.
+    /// Sends one message to every open connection, in the order of their indices, but to those for whom there is no room
+    /// in their backlogs, as for a [broadcast](Self::broadcast). Returns the number addressed.
     /// O(greatest number of connections so far).
     #[expect(clippy::needless_pass_by_value, reason = "callers name the exception in place")]
     pub fn broadcast_all(
@@ -93,7 +94,8 @@ impl Manager {
         self.write_send(mark, payload, Kind::Message(delivery), out)
     }
 
-    /// Sends one message to one connection. Returns the number addressed: 0 if it is not open. O(1).
+    /// Sends one message to one connection. Returns the number addressed: 0 if it is not open, or if there is no room for
+    /// the message in its backlog, as for a [broadcast](Self::broadcast). O(1).
     pub fn send_to(&mut self, now: Time, conn: ConnId, payload: impl Into<Outgoing>, out: &mut Outbox) -> usize {
         let Outgoing { payload, delivery } = payload.into();
         self.send_to_conn(now, conn, payload, delivery, out)
@@ -116,8 +118,8 @@ impl Manager {
         self.write_send(mark, payload, Kind::Message(delivery), out)
     }
 
-    /// Sends one message to every open connection of a user, oldest first. Returns the number addressed. O(connections
-    /// of the user).
+    /// Sends one message to every open connection of a user, oldest first, but to those for whom there is no room in their
+    /// backlogs, as for a [broadcast](Self::broadcast). Returns the number addressed. O(connections of the user).
     pub fn send_to_user(&mut self, now: Time, user: &str, payload: impl Into<Outgoing>, out: &mut Outbox) -> usize {
         let Outgoing { payload, delivery } = payload.into();
         self.send_to_conns_of(now, user, payload, delivery, out)
