@@ -309,10 +309,10 @@ impl Manager {
             before = Some(slot);
             self.backlogs.restore(backlog).map_err(fault)?;
         }
-        match self.backlogs.is_beyond_budget() {
-            true => Err(RestoreError::Limit("max_total_backlog_bytes")),
-            false => Ok(()),
+        if self.backlogs.is_beyond_budget() {
+            return Err(RestoreError::Limit("max_total_backlog_bytes"));
         }
+        Ok(())
     }
 
     fn check_seats(&self) -> Result<(), RestoreError> {
