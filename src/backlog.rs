@@ -251,7 +251,9 @@ impl Backlogs {
             Kind::Message(Delivery::Droppable) => self.room_for(bytes),
             _ => usize::MAX,
         };
-        let fitting = size.map_or(0, |size| self.charge_first(run.get(..all.min(room)).unwrap_or_default(), size));
+        let fitting = size.map_or(0, |size| {
+            self.charge_first(run.get(..all.min(room)).unwrap_or_default(), size)
+        });
         let mut kept = fitting;
         for at in fitting..all {
             let conn = run[at];
