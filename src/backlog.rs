@@ -521,8 +521,8 @@ mod tests {
         })
     }
 
-    fn step() -> impl Strategy<Value = (u32, u8, u64, u32)> {
-        (0..SLOTS, 0_u8..4, 0_u64..1_000, 0_u32..4)
+    fn step() -> impl Strategy<Value = (u32, u8, u16, u32)> {
+        (0..SLOTS, 0_u8..4, 0_u16..1_000, 0_u32..4)
     }
 
     proptest! {
@@ -534,9 +534,9 @@ mod tests {
             backlogs.turn_on(0..SLOTS);
             for (slot, kind, bytes, messages) in steps {
                 match kind {
-                    0 => _ = backlogs.flush(slot, bytes, messages),
+                    0 => _ = backlogs.flush(slot, bytes.into(), messages),
                     1 => backlogs.forget(slot),
-                    _ => _ = backlogs.charge(&mut vec![conn(slot)], 0, bytes as usize, Kind::Ping),
+                    _ => _ = backlogs.charge(&mut vec![conn(slot)], 0, bytes.into(), Kind::Ping),
                 }
                 let weight = |slot: &u32| (u32::BITS - backlogs.row(*slot).bytes.leading_zeros(), Reverse(*slot));
                 let expected = (0..SLOTS).max_by_key(weight).filter(|&slot| backlogs.of(slot).bytes > 0);

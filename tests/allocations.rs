@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use counting::{ALLOCATIONS, LIVE, TAKEN};
 use lobbykeeper::{
-    Cause, CloseFrame, Config, ConnId, Except, Frame, Handshake, Inbound, LobbyId, Manager, Notice, Outbox, Output,
-    Payload, PingFormat, Snapshot, Time,
+    Cause, CloseFrame, Config, ConnId, Except, Frame, Handshake, Inbound, LobbyId, Manager, Outbox, Output, Payload,
+    PingFormat, Snapshot, Time,
 };
 
 /// How often a call allocates.

@@ -409,6 +409,20 @@ fn over_the_budget_the_greatest_go_until_it_fits_and_the_rest_get_the_message() 
 }
 
 #[test]
+fn over_the_budget_it_counts_what_is_queued_now_and_not_what_once_was() {
+    let mut desk = desk(Config {
+        max_total_backlog_bytes: Some(100),
+        ..Config::default()
+    });
+    let [ann, bob] = ["ann", "bob"].map(|user| desk.connect("den", user));
+    desk.send(ann, bytes(90));
+    desk.flushed(ann, 89, 1);
+    desk.send(bob, bytes(70));
+    assert_eq!(desk.send(ann, bytes(31)), 1);
+    assert_eq!((desk.manager.is_open(bob), desk.total()), (false, (32, 1)));
+}
+
+#[test]
 fn over_the_budget_a_droppable_message_goes_to_the_first_and_drives_nobody_out() {
     let mut desk = desk(Config {
         max_total_backlog_bytes: Some(10),

@@ -304,7 +304,7 @@ fn of_backlogs() -> Vec<Corruption> {
         (Invariant::BacklogOfOpen, |manager| manager.backlogs.spoil_rows()),
         (Invariant::BacklogSum, |manager| manager.backlogs.spoil_bytes(FIRST, 1)),
         (Invariant::BacklogLimit, |manager| {
-            manager.backlogs.spoil_messages(FIRST, 95)
+            manager.backlogs.spoil_messages(FIRST, 95);
         }),
         (Invariant::BacklogBudget, |manager| manager.backlogs.spoil_budget(1)),
         (Invariant::HeapOrder, |manager| manager.backlogs.spoil_heap_order()),
