@@ -8,10 +8,10 @@ use core::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::deadlines::SlotHeap;
 use crate::id::ConnId;
 use crate::invariant::{Invariant, Violation, ensure};
 use crate::outgoing::Delivery;
+use crate::slot_heap::SlotHeap;
 use crate::wire::PING_BYTES;
 
 /// What was written and is not yet [flushed](crate::Manager::flushed).
@@ -484,7 +484,7 @@ impl Backlogs {
 
     pub(crate) fn spoil_heap_order(&mut self) {
         self.heaviest.set(90, Some(Reverse(1)));
-        self.heaviest.spoil_first(Reverse(0));
+        self.heaviest.spoil_order(Reverse(0));
     }
 
     pub(crate) fn spoil_ceiling(&mut self, slot: u32, ceiling: u32) {

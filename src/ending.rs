@@ -8,15 +8,19 @@ use crate::event::Cause;
 
 /// Why the manager tells a connection to close.
 ///
-/// JSON form: `"requested"`, `"replaced"`.
+/// JSON form: `"requested"`, `"replaced"`, `"expired"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Closing {
-    /// The application asked for it, with [`kick`](crate::Manager::kick) or [`close_all`](crate::Manager::close_all).
+    /// The application asked for it, with [`kick`](crate::Manager::kick),
+    /// [`kick_user`](crate::Manager::kick_user), [`kick_lobby`](crate::Manager::kick_lobby) or
+    /// [`close_all`](crate::Manager::close_all).
     Requested,
     /// A newer connection of its user took its place: [`UserOverflow::ReplaceOldest`](crate::UserOverflow).
     Replaced,
+    /// What its user had proved has [expired](crate::Handshake::expires).
+    Expired,
 }
 
 impl fmt::Display for Closing {
@@ -24,6 +28,7 @@ impl fmt::Display for Closing {
         f.write_str(match self {
             Self::Requested => "requested",
             Self::Replaced => "replaced",
+            Self::Expired => "expired",
         })
     }
 }

@@ -17,6 +17,9 @@ use crate::time::{Time, nanos};
 /// | [`LobbyFull`](crate::RefusalRule::LobbyFull) | members that stay | [`max_connections_per_lobby`](crate::Config::max_connections_per_lobby) | |
 /// | [`UserLimit`](crate::RefusalRule::UserLimit), [`Closing::Replaced`](crate::Closing::Replaced) | the user's open connections | [`max_connections_per_user`](crate::Config::max_connections_per_user) | |
 /// | [`TooManyLobbies`](crate::JoinError::TooManyLobbies) | the connection's lobbies | [`max_lobbies_per_connection`](crate::Config::max_lobbies_per_connection) | |
+/// | [`LobbyLocked`](crate::RefusalRule::LobbyLocked) | the user's connections there, 0 | 1 | |
+/// | [`SourceLimit`](crate::RefusalRule::SourceLimit) | the source's open connections that stay | [`max_connections_per_source`](crate::Config::max_connections_per_source) | |
+/// | [`RefusalRule::Expired`](crate::RefusalRule::Expired), [`Closing::Expired`](crate::Closing::Expired) | the driver's clock in nanoseconds | [`expires`](crate::Handshake::expires) in nanoseconds | |
 /// | [`Closing::Requested`](crate::Closing::Requested) | 0 | 0 | |
 /// | [`Eviction::Stale`](crate::Eviction::Stale) | missed pings | [`max_missed`](crate::Config::max_missed) | since it was last heard |
 /// | [`Eviction::CloseTimeout`](crate::Eviction::CloseTimeout) | nanoseconds since `Close` | [`close_timeout`](crate::Config::close_timeout) in nanoseconds | since `Close` |

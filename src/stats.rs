@@ -18,7 +18,8 @@ pub struct Stats {
     pub total_connections: u32,
     /// [`Config::max_connections`](crate::Config::max_connections).
     pub max_connections: Option<u32>,
-    /// How much of `max_connections` is taken; `None` without a limit.
+    /// How much of `max_connections` is taken; `None` without a limit, and more than 100 % as long as more are there
+    /// than a lowered one allows.
     pub capacity_percent: Option<Percent>,
     /// Lobbies with at least one member.
     pub active_lobbies: u32,
@@ -59,6 +60,8 @@ pub struct Stats {
     /// ... and how long they were together.
     #[serde(with = "nanos")]
     pub suspended: Duration,
+    /// Connections closed because what their users had proved had expired.
+    pub expired: u64,
     /// What is written for the open connections and not yet flushed, all together. `None` while the driver has not
     /// reported anything [flushed](crate::Manager::flushed): nothing is known then, and the limits are off.
     pub backlog: Option<Backlog>,
@@ -81,6 +84,12 @@ pub struct Refusals {
     pub lobby_full: u64,
     /// [`RefusalRule::UserLimit`](crate::RefusalRule::UserLimit).
     pub user_limit: u64,
+    /// [`RefusalRule::LobbyLocked`](crate::RefusalRule::LobbyLocked).
+    pub lobby_locked: u64,
+    /// [`RefusalRule::SourceLimit`](crate::RefusalRule::SourceLimit).
+    pub source_limit: u64,
+    /// [`RefusalRule::Expired`](crate::RefusalRule::Expired).
+    pub expired: u64,
 }
 
 /// Evictions by cause.
@@ -117,6 +126,7 @@ pub(crate) struct Counters {
     pub(crate) missed_pings: u64,
     pub(crate) stale_ids: u64,
     pub(crate) pauses: u64,
+    pub(crate) expired: u64,
     pub(crate) dropped_messages: u64,
     pub(crate) excess_flushes: u64,
 }
@@ -132,6 +142,9 @@ impl Counters {
                     server_full,
                     lobby_full,
                     user_limit,
+                    lobby_locked,
+                    source_limit,
+                    expired: refused_expired,
                 },
             evictions:
                 Evictions {
@@ -151,6 +164,7 @@ impl Counters {
             missed_pings,
             stale_ids,
             pauses,
+            expired,
             dropped_messages,
             excess_flushes,
         } = *self;
@@ -172,6 +186,10 @@ impl Counters {
             ("missed_pings", missed_pings),
             ("stale_ids", stale_ids),
             ("pauses", pauses),
+            ("refusals.lobby_locked", lobby_locked),
+            ("refusals.source_limit", source_limit),
+            ("refusals.expired", refused_expired),
+            ("expired", expired),
             ("evictions.slow_consumer", slow_consumer),
             ("evictions.over_budget", over_budget),
             ("dropped_messages", dropped_messages),

@@ -8,7 +8,7 @@ use lobbykeeper::{
 };
 use support::{Desk, frame, secs};
 
-use RefusalRule::{InvalidName, LobbyFull, ServerFull, UserLimit};
+use RefusalRule::{Expired, InvalidName, LobbyFull, LobbyLocked, ServerFull, SourceLimit, UserLimit};
 
 fn limits(server: u32, lobby: u32, user: u32) -> Config {
     Config {
@@ -40,7 +40,18 @@ fn the_first_rule_that_fails_is_the_reason() {
         desk.connect("attic", "bob");
         assert_eq!(desk.refused(lobby, "ann"), wanted, "{wanted:?}");
     }
-    assert_eq!(RefusalRule::ALL, [InvalidName, ServerFull, LobbyFull, UserLimit]);
+    assert_eq!(
+        RefusalRule::ALL,
+        [
+            InvalidName,
+            Expired,
+            ServerFull,
+            LobbyLocked,
+            LobbyFull,
+            UserLimit,
+            SourceLimit
+        ]
+    );
 }
 
 #[test]

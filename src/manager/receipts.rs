@@ -6,11 +6,16 @@ use super::Manager;
 use crate::clock::Moment;
 use crate::ending::Closing;
 use crate::receipt::Receipt;
+use crate::time::Time;
 
 impl Manager {
     /// Of a `Close` for an open connection, whose successor has been registered if it is replaced.
     pub(super) fn closing_receipt(&self, moment: Moment, slot: u32, cause: Closing) -> Receipt {
         let (seen, threshold) = match cause {
+            Closing::Expired => {
+                let expired = self.expiries.get(slot).map_or(0, Time::as_nanos);
+                return Receipt::of_count(moment.time.as_nanos(), expired, moment.time);
+            }
             Closing::Requested => (0, 0),
             Closing::Replaced => {
                 let open = self.users.at(self.conns.at(slot).user).open_count;

@@ -159,6 +159,41 @@ impl Manager {
         true
     }
 
+    /// Closes every open connection of a user with these words, oldest first. Returns how many. O(connections of the
+    /// user × log n).
+    pub fn kick_user(&mut self, now: Time, user: &str, close: &CloseFrame, out: &mut Outbox) -> usize {
+        let moment = self.enter_call(now, out);
+        let Some(user) = self.users.find(user) else {
+            return 0;
+        };
+        let mut kicked = 0;
+        while let Some(slot) = self.users.at(user).open.first() {
+            self.begin_close(moment, slot, close, Closing::Requested, out);
+            kicked += 1;
+        }
+        kicked
+    }
+
+    /// Closes every connection in a lobby with these words, in the order of joining, wherever else it is a member.
+    /// Returns how many; 0 if there is no such lobby. O(members × log n).
+    pub fn kick_lobby<'a>(
+        &mut self,
+        now: Time,
+        lobby: impl Into<LobbyRef<'a>>,
+        close: &CloseFrame,
+        out: &mut Outbox,
+    ) -> usize {
+        let moment = self.enter_call(now, out);
+        let Some(lobby) = self.resolve(&lobby.into()) else {
+            return 0;
+        };
+        let members: Vec<ConnId> = self.lobbies.at(lobby).members.iter().collect();
+        for conn in &members {
+            self.begin_close(moment, conn.index(), close, Closing::Requested, out);
+        }
+        members.len()
+    }
+
     /// Closes every open connection with these words, in the order of their indices. Returns how many. O(n log n).
     pub fn close_all(&mut self, now: Time, close: &CloseFrame, out: &mut Outbox) -> usize {
         let moment = self.enter_call(now, out);

@@ -12,6 +12,7 @@ use super::Manager;
 use super::conn::{Conn, Lobby, Membership, Phase, User};
 use crate::clock::Moment;
 use crate::ending::{Closing, Ending, Eviction};
+use crate::event::Handshake;
 use crate::id::{ConnId, LobbyId};
 use crate::outbox::{Notice, Outbox};
 use crate::pulse::Pulse;
@@ -47,11 +48,16 @@ impl Manager {
     pub(super) fn admit(
         &mut self,
         moment: Moment,
-        lobby: &str,
-        user: &str,
+        handshake: &Handshake<'_>,
         victim: Option<u32>,
         out: &mut Outbox,
     ) -> ConnId {
+        let Handshake {
+            lobby,
+            user,
+            source,
+            expires,
+        } = handshake;
         let user = self
             .users
             .find(user)
@@ -61,6 +67,10 @@ impl Manager {
         let first_ping = self.first_ping(moment, conn);
         self.conns.at_mut(slot).pulse.schedule_first_ping(first_ping);
         self.deadlines.set(slot, first_ping);
+        self.expiries.set(slot, *expires);
+        if let &Some(source) = source {
+            self.sources.enter(slot, source);
+        }
         self.backlogs.admit(slot);
 
         let record = self.users.at_mut(user);
@@ -227,6 +237,8 @@ impl Manager {
         while let Some(&Membership { lobby, .. }) = self.conns.at(slot).memberships.as_slice().first() {
             self.leave_lobby(slot, lobby, out);
         }
+        self.sources.leave(slot);
+        self.expiries.set(slot, None);
         let record = self.users.at_mut(user);
         record.open.remove(&mut self.conns, slot);
         record.open_count -= 1;

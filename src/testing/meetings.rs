@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::model::{Lobby, Model, Phase};
+use super::model::{Conn, Lobby, Model, Phase};
+use super::model_entry::at_limit;
 use super::told::{Answered, NotEntered, Outcome, Told};
-use crate::{Call, ConnId, Event, Eviction, Except, Inbound, Input, LobbyRef, RefusalRule, Request, UserOverflow};
+use crate::{
+    Call, ConnId, Event, Eviction, Except, Handshake, Inbound, Input, LobbyRef, RefusalRule, Request, Time,
+    UserOverflow,
+};
 
 macro_rules! meetings {
     ($($(#[doc = $text:literal])+ $name:ident $($ahead:ident)?,)+) => {
@@ -41,14 +45,20 @@ macro_rules! meetings {
 }
 
 meetings! {
-    /// replace, locked lobby: a user already seated there may return; a lock stops new users
-    ReplaceLocked ahead,
+    /// replace, locked lobby: a user already seated there may return
+    ReplaceLocked,
+    /// replace, locked lobby: a lock stops new users, whatever they would replace
+    ReplaceShutOut,
     /// replace, user limit: the oldest open one goes, closing ones do not count
     ReplaceUserLimit,
     /// closing, server limit: counts
     ClosingServerLimit,
     /// closing, user limit: does not count
     ClosingUserLimit,
+    /// closing, source limit: does not count
+    ClosingSourceLimit,
+    /// replace, source limit: the seat of one from the same source is set aside
+    ReplaceSourceLimit,
     /// closing, message: stale, proves nothing
     ClosingMessage,
     /// closing, kick: no-op, false
@@ -76,7 +86,7 @@ meetings! {
     /// switch, full target: refused, source untouched
     SwitchFull,
     /// switch, locked target: refused, source untouched
-    SwitchLocked ahead,
+    SwitchLocked,
     /// switch, own lobby: ok, place kept
     SwitchOwn,
     /// switch, last member: opened, joined, left, closed
@@ -97,6 +107,12 @@ meetings! {
     UserBucket ahead,
     /// evict, broadcast in the same outbox: the run of ids stays as written
     EvictSend,
+    /// lowered limit, those beyond it: stay, and nobody new is admitted
+    LoweredLimit,
+    /// pause, expiry: it is not postponed
+    PauseExpiry,
+    /// closing, expiry: what is closing does not expire
+    ClosingExpiry,
     /// evict for a backlog, broadcast that it is for: the evicted one does not get it
     EvictWithinSend,
 }
@@ -165,7 +181,10 @@ impl Scene<'_> {
             self.evicts(|conn, _| addressed_before.contains(&conn)),
         )];
         match call {
-            Call::Event(Event::Connected(handshake)) => met.extend(self.connect(&handshake.user)),
+            Call::Event(Event::Connected(handshake)) => {
+                met.extend(self.connect(&handshake.user));
+                met.extend(self.doors(handshake));
+            }
             Call::Event(Event::Message { conn, .. }) => {
                 let stale = self.outcome.answered == Answered::Message(Inbound::Stale);
                 met.push((Meeting::ClosingMessage, stale && self.was_closing(*conn)));
@@ -205,7 +224,7 @@ impl Scene<'_> {
             told.any(|told| matches!(told, Told::Close { conn: closed, .. } if closed == conn))
         };
         let below = |limit: Option<u32>, count: usize| limit.is_some_and(|limit| count < limit as usize);
-        let beyond = |limit: Option<u32>, count: usize| limit.is_some_and(|limit| count >= limit as usize);
+        let beyond = |limit: Option<u32>, count: usize| at_limit(limit, count).is_some();
         let with_closing = theirs > open.len();
         [
             (
@@ -225,7 +244,46 @@ impl Scene<'_> {
         ]
     }
 
-    fn tick(&self) -> [(Meeting, bool); 2] {
+    /// Locks, sources, and limits that were lowered.
+    fn doors(&self, handshake: &Handshake<'_>) -> [(Meeting, bool); 5] {
+        let Self { before, outcome, .. } = *self;
+        let config = &before.config;
+        let refusal = match &outcome.answered {
+            Answered::Connected(Err(refusal)) => Some((refusal.rule, refusal.receipt)),
+            _ => None,
+        };
+        let admitted = refusal.is_none();
+        let locked = before.lobbies.get(&*handshake.lobby).is_some_and(|lobby| lobby.locked);
+        let theirs = before.conns_of(&handshake.user);
+        let may_replace = config.user_overflow == UserOverflow::ReplaceOldest
+            && at_limit(config.max_connections_per_user, theirs.len()).is_some();
+        let victim = theirs
+            .first()
+            .filter(|_| may_replace)
+            .and_then(|&conn| before.open(conn));
+        let there = |conn: &&Conn| conn.source.is_some() && conn.source == handshake.source;
+        let (all, open) = (before.conns.iter().filter(there), before.open_conns().filter(there));
+        let (all, open) = (all.count(), open.count());
+        let at_limit = |count| at_limit(config.max_connections_per_source, count).is_some();
+        let shut_out = refusal.is_some_and(|(rule, _)| rule == RefusalRule::LobbyLocked);
+        let is_full = |rule| !matches!(rule, RefusalRule::InvalidName | RefusalRule::Expired);
+        let beyond = refusal.is_some_and(|(rule, receipt)| is_full(rule) && receipt.seen > receipt.threshold);
+        [
+            (Meeting::ReplaceLocked, admitted && locked && victim.is_some()),
+            (Meeting::ReplaceShutOut, shut_out && victim.is_some()),
+            (
+                Meeting::ClosingSourceLimit,
+                admitted && !at_limit(open) && at_limit(all),
+            ),
+            (
+                Meeting::ReplaceSourceLimit,
+                admitted && at_limit(open) && victim.is_some(),
+            ),
+            (Meeting::LoweredLimit, beyond),
+        ]
+    }
+
+    fn tick(&self) -> [(Meeting, bool); 4] {
         let Self { before, after, .. } = *self;
         let waves = self
             .outcome
@@ -233,6 +291,14 @@ impl Scene<'_> {
             .iter()
             .any(|told| matches!(told, Told::StaleWave { .. }));
         let closing = self.evicts(|_, cause| cause == Eviction::CloseTimeout);
+        let mut told = self.outcome.told.iter();
+        let paused = told.any(|told| matches!(told, Told::Paused { .. }));
+        let expired = told.any(|told| matches!(told, Told::Close { .. }));
+        let now = Time::from_nanos(after.clock.last);
+        let closing_expired = |conn: &Conn| {
+            let stays = after.conns.iter().any(|other| other.id == conn.id);
+            conn.phase != Phase::Open && conn.expires.is_some_and(|expires| expires <= now) && stays
+        };
         let voided = before.open_conns().filter(|conn| {
             let then = after.open(conn.id).map(|conn| &conn.health);
             then.is_some_and(|then| {
@@ -242,18 +308,21 @@ impl Scene<'_> {
         let with_voided = before.silent() + voided.count();
         let would_wave = before.would_be_too_many(with_voided) && !before.too_many_are_silent();
         [
+            (Meeting::PauseExpiry, paused && expired),
+            (Meeting::ClosingExpiry, before.conns.iter().any(closing_expired)),
             (Meeting::PauseBreaker, would_wave && !waves),
             (Meeting::BreakerCloseTimeout, closing && before.too_many_are_silent()),
         ]
     }
 
-    fn switch(&self, conn: ConnId, from: &LobbyRef<'_>, to: &str) -> [(Meeting, bool); 3] {
+    fn switch(&self, conn: ConnId, from: &LobbyRef<'_>, to: &str) -> [(Meeting, bool); 4] {
         let Self { before, outcome, after } = *self;
-        let full = match &outcome.answered {
-            Answered::Entered(Err(NotEntered::Refused(refusal))) => refusal.rule == RefusalRule::LobbyFull,
+        let refused = |rule| match &outcome.answered {
+            Answered::Entered(Err(NotEntered::Refused(refusal))) => refusal.rule == rule,
             _ => false,
         };
         let lobbies = |model: &Model| model.open(conn).map(|conn| conn.lobbies.clone());
+        let stays = || lobbies(before) == lobbies(after);
         let moved = matches!(outcome.answered, Answered::Entered(Ok(_)));
         let own = before.lobby(from).filter(|lobby| moved && lobby.name == to);
         let kept = |own: &Lobby| after.lobby(from).is_some_and(|lobby| lobby.members == own.members);
@@ -268,7 +337,8 @@ impl Scene<'_> {
             ]
         );
         [
-            (Meeting::SwitchFull, full && lobbies(before) == lobbies(after)),
+            (Meeting::SwitchFull, refused(RefusalRule::LobbyFull) && stays()),
+            (Meeting::SwitchLocked, refused(RefusalRule::LobbyLocked) && stays()),
             (Meeting::SwitchOwn, own.is_some_and(kept)),
             (Meeting::SwitchLastMember, moved && through),
         ]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{Answers, Config, PingFormat, Retry, UserOverflow};
 
 /// How many numbers choose settings.
-pub(crate) const KNOBS: usize = 17;
+pub(crate) const KNOBS: usize = 18;
 
 /// Numbers that choose small settings, under which everything happens soon; all zeros choose the defaults. All of them
 /// are valid. A failure shows the numbers in a line, and the settings in its log.
@@ -34,6 +34,7 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         close,
         tolerance,
         other,
+        source,
         backlog_bytes,
         backlog_messages,
         budget,
@@ -63,11 +64,13 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         answers.user_limit.retry = Retry::Now;
         answers.lobby_full.retry = Retry::Now;
         answers.invalid_name.retry = Retry::After(Duration::from_nanos(1_999_999));
+        answers.expired.retry = Retry::Now;
     }
     Config {
         max_connections: limit(server).map(|max| max * 3),
         max_connections_per_lobby: limit(lobby),
         max_connections_per_user: limit(user),
+        max_connections_per_source: limit(source),
         user_overflow: pick(overflow, [UserOverflow::Reject, UserOverflow::ReplaceOldest]),
         max_lobbies_per_connection: pick(lobbies, [Some(1), Some(2), Some(3), None]),
         max_name_bytes: pick(name, [128, 3, 4, 20]),

@@ -133,6 +133,8 @@ impl Report {
             server_full,
             lobby_full,
             user_limit,
+            // Nobody here comes with a source or an expiry, or to a locked lobby.
+            ..
         } = self.refusals;
         line(
             f,

@@ -1,21 +1,18 @@
-//! When each connection is to be looked at next: a binary heap that knows where everybody is. Who has the greatest backlog
-//! is kept in such a heap, too.
+//! Who comes first: a binary heap of connection slots that knows where everybody is. By it the machine knows whom to look
+//! at next, who expires next, and whose backlog is the greatest.
 
 use alloc::format;
 use alloc::vec::Vec;
-use core::fmt::Debug;
+use core::fmt;
 
-use crate::clock::Active;
 use crate::invariant::{Invariant, Violation, ensure};
 
 /// Not in the heap.
 const ABSENT: u32 = u32::MAX;
 
-/// At most one check time per connection slot.
-pub(crate) type Deadlines = SlotHeap<Active>;
-
 /// At most one key per connection slot, ordered by (key, slot): a total order, so that nothing depends on how the heap
-/// came to its shape. Peek is O(1), set and remove are O(log n).
+/// came to its shape. Peek is O(1), set and remove are O(log n). Who never has a key takes no memory, as long as no later
+/// slot has one.
 #[derive(Clone, Debug)]
 pub(crate) struct SlotHeap<K> {
     heap: Vec<(K, u32)>,
@@ -23,7 +20,7 @@ pub(crate) struct SlotHeap<K> {
     positions: Vec<u32>,
 }
 
-impl<K: Copy + Ord + Debug> SlotHeap<K> {
+impl<K: Copy + Ord> SlotHeap<K> {
     pub(crate) const fn new() -> Self {
         Self {
             heap: Vec::new(),
@@ -119,7 +116,12 @@ impl<K: Copy + Ord + Debug> SlotHeap<K> {
     }
 }
 
-impl<K: Copy + Ord + Debug> SlotHeap<K> {
+impl<K: Copy + Ord + fmt::Debug> SlotHeap<K> {
+    /// Who has a key.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
+        self.heap.iter().map(|&(_, slot)| slot)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
     }
@@ -145,16 +147,9 @@ impl<K: Copy + Ord + Debug> SlotHeap<K> {
 }
 
 #[cfg(test)]
-impl Deadlines {
-    pub(crate) fn spoil_order(&mut self) {
-        self.spoil_first(Active::LAST);
-    }
-}
-
-#[cfg(test)]
 impl<K> SlotHeap<K> {
-    pub(crate) fn spoil_first(&mut self, key: K) {
-        self.heap[0].0 = key;
+    pub(crate) fn spoil_order(&mut self, last: K) {
+        self.heap[0].0 = last;
     }
 
     pub(crate) fn spoil_position(&mut self) {
@@ -174,22 +169,21 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn the_earliest_time_is_on_top_and_equal_times_come_in_the_order_of_slots(
+        fn the_least_key_is_on_top_and_equal_keys_come_in_the_order_of_slots(
             steps in prop::collection::vec((0_u32..24, prop::option::weighted(0.7, 0_u64..12)), 0..300),
         ) {
-            let mut deadlines = Deadlines::new();
+            let mut heap = SlotHeap::new();
             let mut model = BTreeMap::new();
-            for (slot, time) in steps {
-                let time = time.map(Active::from_nanos);
-                deadlines.set(slot, time);
-                match time {
-                    Some(time) => model.insert(slot, time),
+            for (slot, key) in steps {
+                heap.set(slot, key);
+                match key {
+                    Some(key) => model.insert(slot, key),
                     None => model.remove(&slot),
                 };
-                let expected = model.iter().map(|(&slot, &time)| (time, slot)).min();
-                prop_assert_eq!(deadlines.peek(), expected);
-                prop_assert_eq!(deadlines.heap.len(), model.len());
-                prop_assert!((0..24).all(|slot| deadlines.get(slot) == model.get(&slot).copied()));
+                let expected = model.iter().map(|(&slot, &key)| (key, slot)).min();
+                prop_assert_eq!(heap.peek(), expected);
+                prop_assert_eq!(heap.len(), model.len());
+                prop_assert!((0..24).all(|slot| heap.get(slot) == model.get(&slot).copied()));
             }
         }
     }
