@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::id::ConnId;
 use crate::invariant::{Invariant, Violation, ensure};
+use crate::limit::{Limit, Peaks};
 use crate::outgoing::Delivery;
 use crate::slot_heap::SlotHeap;
 use crate::wire::PING_BYTES;
@@ -60,21 +61,26 @@ struct Caps {
 }
 
 impl Caps {
-    fn of(config: &Config) -> Self {
+    fn of(limit: impl Fn(Limit) -> Option<u64>) -> Self {
+        let cap = |which| limit(which).and_then(|max| u32::try_from(max).ok()).unwrap_or(u32::MAX);
         Self {
-            bytes: config.max_backlog_bytes.unwrap_or(u32::MAX),
-            messages: config.max_backlog_messages.unwrap_or(u32::MAX),
+            bytes: cap(Limit::BacklogBytes),
+            messages: cap(Limit::BacklogMessages),
         }
     }
 
     /// A connection at its caps has room for as many pings as it may miss, and for the one that a stale wave adds.
-    fn with_pings(self, config: &Config) -> Self {
+    fn of_pings(config: &Config) -> Self {
         let pings = u32::from(config.max_missed) + 1;
         #[expect(clippy::cast_possible_truncation, reason = "it is 64")]
         let bytes = pings * PING_BYTES as u32;
+        Self { bytes, messages: pings }
+    }
+
+    const fn and(self, more: Self) -> Self {
         Self {
-            bytes: self.bytes.saturating_add(bytes),
-            messages: self.messages.saturating_add(pings),
+            bytes: self.bytes.saturating_add(more.bytes),
+            messages: self.messages.saturating_add(more.messages),
         }
     }
 }
@@ -152,7 +158,8 @@ pub(crate) struct Backlogs {
     bytes: u64,
     messages: u64,
     caps: Caps,
-    caps_of_pings: Caps,
+    /// Beyond the caps.
+    room_for_pings: Caps,
     budget: Option<u64>,
     /// The greatest ceiling first, of those the lowest slot; empty without a budget.
     heaviest: SlotHeap<Reverse<u32>>,
@@ -161,14 +168,13 @@ pub(crate) struct Backlogs {
 
 impl Backlogs {
     pub(crate) fn new(config: &Config) -> Self {
-        let caps = Caps::of(config);
         Self {
             is_on: false,
             rows: Vec::new(),
             bytes: 0,
             messages: 0,
-            caps,
-            caps_of_pings: caps.with_pings(config),
+            caps: Caps::of(|limit| config.limit(limit)),
+            room_for_pings: Caps::of_pings(config),
             budget: config.max_total_backlog_bytes,
             heaviest: SlotHeap::new(),
             too_slow: Vec::new(),
@@ -177,6 +183,25 @@ impl Backlogs {
 
     pub(crate) const fn is_on(&self) -> bool {
         self.is_on
+    }
+
+    /// These are the limits from now on. O(1), but O(n log n) if there is a budget now and there was none, or the other
+    /// way round.
+    pub(crate) fn set_limits(&mut self, config: &Config) {
+        self.caps = Caps::of(|limit| config.limit(limit));
+        let had_budget = self.budget.is_some();
+        self.budget = config.max_total_backlog_bytes;
+        if self.budget.is_some() == had_budget {
+            return;
+        }
+        self.heaviest = SlotHeap::new();
+        let Row { ceiling, .. } = self.empty_row();
+        for (slot, row) in (0..).zip(&mut self.rows) {
+            row.ceiling = ceiling;
+            if row.bytes > ceiling {
+                row.move_up(slot, &mut self.heaviest);
+            }
+        }
     }
 
     /// The driver reports, so from now on there is something to know about these slots.
@@ -244,7 +269,7 @@ impl Backlogs {
         let all = run.len();
         let caps = match kind {
             Kind::Message(_) => self.caps,
-            Kind::Ping => self.caps_of_pings,
+            Kind::Ping => self.caps.and(self.room_for_pings),
         };
         let size = u32::try_from(bytes).ok().and_then(|bytes| Size::of(bytes, caps));
         let room = match kind {
@@ -273,8 +298,13 @@ impl Backlogs {
 
     /// How many messages of so many bytes the budget has room for.
     fn room_for(&self, bytes: usize) -> usize {
-        let room = self.budget.map(|budget| budget.saturating_sub(self.bytes));
-        let room = room.and_then(|room| room.checked_div(bytes as u64));
+        let Some(budget) = self.budget else {
+            return usize::MAX;
+        };
+        let Some(room) = budget.checked_sub(self.bytes) else {
+            return 0;
+        };
+        let room = room.checked_div(bytes as u64);
         room.and_then(|room| usize::try_from(room).ok()).unwrap_or(usize::MAX)
     }
 
@@ -395,7 +425,7 @@ impl Backlogs {
     }
 
     /// Gives an open connection its backlog back. What is wrong with it, if something is.
-    pub(crate) fn restore(&mut self, saved: SavedBacklog) -> Result<(), &'static str> {
+    pub(crate) fn restore(&mut self, saved: SavedBacklog, peaks: &Peaks) -> Result<(), &'static str> {
         let SavedBacklog {
             conn,
             bytes,
@@ -405,8 +435,9 @@ impl Backlogs {
         if bytes == 0 && messages == 0 && dropped == 0 {
             return Err("a backlog of nothing");
         }
-        if bytes > self.caps_of_pings.bytes || messages > self.caps_of_pings.messages {
-            return Err("a backlog beyond its caps");
+        let most = self.most_ever(peaks);
+        if bytes > most.bytes || messages > most.messages {
+            return Err("a backlog beyond what its caps ever were");
         }
         let row = &mut self.rows[conn.index() as usize];
         (row.bytes, row.messages, row.dropped) = (bytes, messages, dropped);
@@ -418,12 +449,20 @@ impl Backlogs {
         Ok(())
     }
 
-    pub(crate) fn is_beyond_budget(&self) -> bool {
-        self.budget.is_some_and(|budget| self.bytes > budget)
+    /// What a connection can have, since the caps may have been lowered just now.
+    fn most_ever(&self, peaks: &Peaks) -> Caps {
+        Caps::of(|limit| peaks.get(limit)).and(self.room_for_pings)
+    }
+
+    /// Whether there can be so much, since the budget may have been lowered just now.
+    pub(crate) fn is_within_budget(&self, peaks: &Peaks) -> bool {
+        peaks
+            .get(Limit::TotalBacklogBytes)
+            .is_none_or(|peak| self.bytes <= peak)
     }
 
     /// `open` are the slots that can have a backlog.
-    pub(crate) fn check(&self, open: &BTreeSet<u32>) -> Result<(), Violation> {
+    pub(crate) fn check(&self, open: &BTreeSet<u32>, peaks: &Peaks) -> Result<(), Violation> {
         let rows = || (0..).zip(&self.rows);
         let reach = open.last().filter(|_| self.is_on).map_or(0, |&last| last as usize + 1);
         ensure(self.rows.len() >= reach, Invariant::BacklogOfOpen, || {
@@ -439,13 +478,14 @@ impl Backlogs {
         ensure((self.bytes, self.messages) == found, Invariant::BacklogSum, || {
             format!("{} and {} counted, {found:?} found", self.bytes, self.messages)
         })?;
-        let most = self.caps_of_pings;
+        let most = self.most_ever(peaks);
         for (slot, row) in rows() {
             let within = row.bytes <= most.bytes && row.messages <= most.messages;
             ensure(within, Invariant::BacklogLimit, || format!("slot {slot} has {row:?}"))?;
         }
-        let within = self.budget.is_none_or(|budget| self.bytes <= budget);
-        ensure(within, Invariant::BacklogBudget, || format!("{} are there", self.bytes))?;
+        ensure(self.is_within_budget(peaks), Invariant::BacklogBudget, || {
+            format!("{} are there", self.bytes)
+        })?;
         self.heaviest.check()?;
         for (slot, row) in rows() {
             let place = self.heaviest.get(slot).map_or(0, |Reverse(ceiling)| ceiling);
@@ -476,10 +516,6 @@ impl Backlogs {
     pub(crate) fn spoil_messages(&mut self, slot: u32, more: u32) {
         self.rows[slot as usize].messages += more;
         self.messages += u64::from(more);
-    }
-
-    pub(crate) fn spoil_budget(&mut self, budget: u64) {
-        self.budget = Some(budget);
     }
 
     pub(crate) fn spoil_heap_order(&mut self) {

@@ -203,7 +203,7 @@ pub enum Request<'a> {
         limit: Limit,
         /// Its value from now on; null for none.
         #[serde(deserialize_with = "nullable")]
-        max: Option<u32>,
+        max: Option<u64>,
     },
     /// [`Manager::extend`](crate::Manager::extend).
     Extend {

@@ -116,9 +116,10 @@ invariants! {
     BacklogOfOpen,
     /// The sum of all backlogs is what is counted.
     BacklogSum,
-    /// No backlog is beyond its caps, but for the pings that there is room for beyond them.
+    /// No backlog is beyond its caps, or beyond what they were before they were lowered, but for the pings that there is
+    /// room for beyond them.
     BacklogLimit,
-    /// All backlogs together are within the budget.
+    /// All backlogs together are within the budget, or within what it was before it was lowered.
     BacklogBudget,
     /// Under a budget, everybody with a backlog is listed as one of at least that size, and nobody else is.
     Heaviest,

@@ -7,11 +7,12 @@ mod support;
 use std::collections::BTreeMap;
 
 use cases::cases;
-use lobbykeeper::testing::strategy::{knobs, steps};
-use lobbykeeper::testing::{Pair, check_invariants};
+use lobbykeeper::testing::strategy::{knobs, slow_step};
+use lobbykeeper::testing::{Pair, Steps, check_invariants};
 use lobbykeeper::{
-    Command, Config, ConnId, Delivery, Except, Manager, Notice, Outbox, Outgoing, Output, Payload, Time,
+    Command, Config, ConnId, Delivery, Except, Limit, Manager, Notice, Outbox, Outgoing, Output, Payload, Time,
 };
+use proptest::collection::vec;
 use proptest::prelude::*;
 use support::{Desk, hi};
 
@@ -58,8 +59,11 @@ struct Ledger {
 }
 
 impl Ledger {
-    /// Reads what was written, and looks after each output whether the budget is kept.
-    fn read(&mut self, out: &Outbox, budget: Option<u64>) -> Result<(), TestCaseError> {
+    /// Reads what was written, and looks after each message whether the limits, as they are now, are kept.
+    fn read(&mut self, out: &Outbox, config: &Config) -> Result<(), TestCaseError> {
+        let pings = u64::from(config.max_missed) + 1;
+        let within =
+            |queued: u64, cap: Option<u32>, ping: u64| cap.is_none_or(|cap| queued <= u64::from(cap) + pings * ping);
         for output in out {
             match output {
                 Output::Command(Command::Send { to, payload }) if self.reported => {
@@ -67,14 +71,17 @@ impl Ledger {
                         let (bytes, messages) = self.queues.entry(conn).or_default();
                         *bytes += payload.len() as u64;
                         *messages += 1;
+                        prop_assert!(within(*bytes, config.max_backlog_bytes, 64));
+                        prop_assert!(within(*messages, config.max_backlog_messages, 1));
                     }
+                    let queued: u64 = self.queues.values().map(|(bytes, _)| bytes).sum();
+                    let budget = config.max_total_backlog_bytes;
+                    prop_assert!(budget.is_none_or(|budget| queued <= budget), "{} queued", queued);
                 }
                 Output::Command(Command::Close { conn, .. } | Command::Evict { conn, .. })
                 | Output::Notice(Notice::Ended { conn, .. }) => _ = self.queues.remove(&conn),
                 _ => {}
             }
-            let queued: u64 = self.queues.values().map(|(bytes, _)| bytes).sum();
-            prop_assert!(budget.is_none_or(|budget| queued <= budget), "{} queued", queued);
         }
         Ok(())
     }
@@ -84,15 +91,12 @@ proptest! {
     #![proptest_config(cases(300, "proptest-regressions/backlog.txt"))]
 
     #[test]
-    fn all_backlogs_together_are_what_the_stats_say_and_within_the_budget_after_every_step(
+    fn all_backlogs_together_are_what_the_stats_say_and_no_message_takes_them_beyond_their_limits(
         knobs in knobs(),
-        steps in steps(),
+        steps in vec(slow_step(), 1..=120),
     ) {
         let config = Config::from(knobs);
-        let (budget, pings) = (config.max_total_backlog_bytes, u64::from(config.max_missed) + 1);
-        let most = |cap: Option<u32>, each: u64| cap.map(|cap| u64::from(cap) + pings * each);
-        let most = (most(config.max_backlog_bytes, 64), most(config.max_backlog_messages, 1));
-        let (_, inputs) = Pair::after(config.clone(), &steps);
+        let (_, inputs) = Pair::after(config.clone(), &Steps(steps));
         let (mut manager, mut ledger) = (Manager::new(config).unwrap(), Ledger::default());
         let mut out = Outbox::new();
         for input in inputs {
@@ -103,7 +107,7 @@ proptest! {
                 }
             }
             manager.apply(input, &mut out);
-            ledger.read(&out, budget)?;
+            ledger.read(&out, manager.config())?;
             out.clear();
             let sum = ledger.queues.values().fold((0, 0), |sum, queue| (sum.0 + queue.0, sum.1 + queue.1));
             let told = manager.stats().backlog.map(|backlog| (backlog.bytes, backlog.messages));
@@ -111,7 +115,6 @@ proptest! {
             for (&conn, &(bytes, messages)) in &ledger.queues {
                 let told = manager.backlog(conn).map(|backlog| (backlog.bytes, backlog.messages));
                 prop_assert_eq!(told, Some((bytes, messages)));
-                prop_assert!(most.0.is_none_or(|most| bytes <= most) && most.1.is_none_or(|most| messages <= most));
             }
             prop_assert_eq!(check_invariants(&manager), Ok(()));
         }
@@ -495,6 +498,96 @@ fn a_limit_of_zero_lets_nothing_through_and_no_limit_everything() {
         assert_eq!(open.send(ann, bytes(1_000)), 1);
     }
     assert_eq!(open.queued(ann), (1_000_000, 1_000));
+}
+
+/// Ann has 20 bytes in two messages and Bob nothing, under no limit.
+fn behind() -> (Desk, [ConnId; 2]) {
+    let mut desk = desk(Config::default());
+    let conns = ["ann", "bob"].map(|user| desk.connect("den", user));
+    for _ in 0..2 {
+        desk.send(conns[0], bytes(10));
+    }
+    desk.out.clear();
+    (desk, conns)
+}
+
+const LIMITS: [(Limit, u32); 3] = [
+    (Limit::BacklogBytes, 15),
+    (Limit::BacklogMessages, 1),
+    (Limit::TotalBacklogBytes, 15),
+];
+
+#[test]
+fn a_lowered_limit_evicts_nobody_before_a_message_that_must_not_be_dropped() {
+    for (limit, max) in LIMITS {
+        let (mut desk, [ann, bob]) = behind();
+        desk.set_limit(limit, max);
+        assert!(desk.said().is_empty());
+        desk.manager = Manager::restore(desk.manager.snapshot(), [0, 0]).unwrap();
+        assert_eq!(
+            (desk.send(ann, bytes(0).droppable()), desk.queued(ann)),
+            (0, (20, 2)),
+            "{limit}"
+        );
+        // A message to nobody is none.
+        desk.connect("attic", "cid");
+        let alone = Except::User("cid".into());
+        assert_eq!(
+            desk.call(|manager, now, out| manager.broadcast(now, "attic", hi(), alone, out)),
+            0
+        );
+        assert!(desk.manager.is_open(ann), "{limit}");
+        assert_eq!(desk.hail("den", Except::Nobody), 1, "{limit}");
+        assert_eq!(
+            (desk.manager.is_open(ann), desk.queued(bob)),
+            (false, (2, 1)),
+            "{limit}"
+        );
+    }
+}
+
+#[test]
+fn who_has_caught_up_with_a_lowered_limit_before_the_next_message_stays() {
+    for (limit, max) in LIMITS {
+        let (mut desk, [ann, _]) = behind();
+        desk.set_limit(limit, max);
+        desk.flushed(ann, 10, 2);
+        assert_eq!(desk.hail("den", Except::Nobody), 2, "{limit}");
+    }
+}
+
+#[test]
+fn a_raised_limit_makes_room_at_once() {
+    for (limit, max) in LIMITS {
+        let (mut desk, [ann, _]) = behind();
+        desk.set_limit(limit, max);
+        assert_eq!(desk.send(ann, hi().droppable()), 0);
+        for raised in [Some(100), None] {
+            desk.set_limit(limit, raised);
+            assert_eq!(desk.send(ann, hi()), 1, "{limit}");
+        }
+    }
+}
+
+#[test]
+fn a_budget_that_comes_later_knows_who_has_the_greatest_backlog_by_then() {
+    let mut desk = desk(Config::default());
+    let conns = ["ann", "bob", "cid", "dan"].map(|user| desk.connect("den", user));
+    for (conn, queued) in conns.into_iter().zip([3, 40, 90, 5]) {
+        desk.send(conn, bytes(queued));
+    }
+    let open = |desk: &Desk| conns.map(|conn| desk.manager.is_open(conn));
+    desk.set_limit(Limit::TotalBacklogBytes, 100);
+    desk.send(conns[0], bytes(1));
+    assert_eq!((open(&desk), desk.total().0), ([true, true, false, true], 49));
+    // Without one nobody goes; who has what is known again when there is one.
+    desk.set_limit(Limit::TotalBacklogBytes, None);
+    desk.send(conns[3], bytes(200));
+    desk.flushed(conns[1], 40, 1);
+    desk.set_limit(Limit::TotalBacklogBytes, 200);
+    desk.send(conns[1], bytes(1));
+    assert_eq!((open(&desk), desk.total().0), ([true, true, false, false], 5));
+    assert_eq!(check_invariants(&desk.manager), Ok(()));
 }
 
 #[test]

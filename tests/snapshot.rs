@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use cases::cases;
 use lobbykeeper::testing::strategy::{
-    crowd_settings, crowd_step, door_step, hasty_step, knobs, newcomer, patient_steps, steps,
+    crowd_settings, crowd_step, door_step, hasty_step, knobs, newcomer, patient_steps, slow_step, steps,
 };
 use lobbykeeper::testing::{Pair, Seen, Steps, View};
 use lobbykeeper::{
@@ -87,6 +87,11 @@ proptest! {
     fn so_it_does_where_it_is_about_who_may_come_in_and_for_how_long(
         knobs in knobs(), steps in vec(door_step(), 1..=120),
     ) {
+        goes_on_from_everywhere(knobs.into(), &Steps(steps))?;
+    }
+
+    #[test]
+    fn so_it_does_where_it_is_about_backlogs(knobs in knobs(), steps in vec(slow_step(), 1..=120)) {
         goes_on_from_everywhere(knobs.into(), &Steps(steps))?;
     }
 

@@ -72,6 +72,10 @@ impl Manager {
     /// it. Whoever has to go for it is evicted here, so that in no place of the outbox there is more than may be.
     #[inline(never)]
     pub(super) fn charge(&mut self, mark: usize, bytes: usize, kind: Kind, out: &mut Outbox) {
+        // What is written to nobody evicts nobody, whatever a lowered budget may say.
+        if out.recipients().len() == mark {
+            return;
+        }
         let without = self.backlogs.charge(out.recipients(), mark, bytes, kind);
         if kind == Kind::Message(Delivery::Droppable) {
             self.counters.dropped_messages += without as u64;

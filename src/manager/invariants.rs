@@ -40,13 +40,9 @@ impl Manager {
         self.check_population()?;
         self.check_limits()?;
         self.check_counters()?;
-        self.backlogs.check(
-            &self
-                .conns()
-                .filter(|(_, conn)| conn.is_open())
-                .map(|(id, _)| id.index())
-                .collect(),
-        )
+        let open = self.conns().filter(|(_, conn)| conn.is_open());
+        let open = open.map(|(id, _)| id.index()).collect();
+        self.backlogs.check(&open, &self.peaks)
     }
 
     fn conns(&self) -> impl Iterator<Item = (ConnId, &Conn)> {

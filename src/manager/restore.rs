@@ -323,9 +323,9 @@ impl Manager {
                 return Err(fault("a backlog that is not in the order of slots"));
             }
             before = Some(slot);
-            self.backlogs.restore(backlog).map_err(fault)?;
+            self.backlogs.restore(backlog, &self.peaks).map_err(fault)?;
         }
-        if self.backlogs.is_beyond_budget() {
+        if !self.backlogs.is_within_budget(&self.peaks) {
             return Err(RestoreError::Limit("max_total_backlog_bytes"));
         }
         Ok(())

@@ -115,6 +115,8 @@ meetings! {
     ClosingExpiry,
     /// evict for a backlog, broadcast that it is for: the evicted one does not get it
     EvictWithinSend,
+    /// lowered budget, backlogs beyond it: stay until the next message, which evicts
+    LoweredBudget,
 }
 
 impl fmt::Display for Meeting {
@@ -176,10 +178,14 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     fn meetings(&self, call: &Call<'_>, addressed_before: &[ConnId]) -> Vec<(Meeting, bool)> {
-        let mut met = vec![(
-            Meeting::EvictSend,
-            self.evicts(|conn, _| addressed_before.contains(&conn)),
-        )];
+        let over_budget = self.evicts(|_, cause| cause == Eviction::OverBudget);
+        let mut met = vec![
+            (
+                Meeting::EvictSend,
+                self.evicts(|conn, _| addressed_before.contains(&conn)),
+            ),
+            (Meeting::LoweredBudget, over_budget && self.before.is_over_budget()),
+        ];
         match call {
             Call::Event(Event::Connected(handshake)) => {
                 met.extend(self.connect(&handshake.user));

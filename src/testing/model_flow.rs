@@ -46,14 +46,14 @@ impl Model {
         )
     }
 
-    fn is_over_budget(&self) -> bool {
+    pub(super) fn is_over_budget(&self) -> bool {
         let budget = self.config.max_total_backlog_bytes;
         budget.is_some_and(|budget| self.queued().0 > budget)
     }
 
     /// Who of these gets a message of so many bytes. The others do without, or go.
     pub(super) fn make_room(&mut self, to: Vec<ConnId>, bytes: usize, class: Class) -> Vec<ConnId> {
-        if !self.reported {
+        if !self.reported || to.is_empty() {
             return to;
         }
         let bytes = bytes as u64;

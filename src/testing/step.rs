@@ -166,7 +166,7 @@ pub enum Act {
     /// Unlocks a lobby.
     Unlock(Where),
     /// Changes a limit.
-    SetLimit(Limit, Option<u32>),
+    SetLimit(Limit, Option<u64>),
     /// A connection may stay longer, or shorter.
     Extend(Who, Until),
     /// So many bytes and messages were flushed, or all that there is and more.

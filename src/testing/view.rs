@@ -28,7 +28,7 @@ pub struct View {
 /// What can be asked about limits, locks, sources and expiries.
 #[derive(Clone, Debug, PartialEq)]
 struct Doors {
-    limits: Vec<(Limit, Option<u32>)>,
+    limits: Vec<(Limit, Option<u64>)>,
     locked: Vec<bool>,
     sources: Vec<(Source, u32)>,
     expires: Vec<(ConnId, Option<Time>)>,
@@ -69,7 +69,7 @@ impl Doors {
     }
 }
 
-fn limits(config: &Config) -> Vec<(Limit, Option<u32>)> {
+fn limits(config: &Config) -> Vec<(Limit, Option<u64>)> {
     let limits = Limit::ALL.into_iter();
     limits.map(|limit| (limit, config.limit(limit))).collect()
 }

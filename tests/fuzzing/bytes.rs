@@ -141,7 +141,7 @@ impl Bytes<'_> {
             4 => Act::Extend(self.who(), self.until()),
             5 | 6 => {
                 let limit = Limit::ALL[usize::from(self.next()) % Limit::ALL.len()];
-                Act::SetLimit(limit, (few < 8).then_some(few.into()))
+                Act::SetLimit(limit, [0, 1, 2, 3, 4, 20, 100, 300].get(usize::from(few)).copied())
             }
             _ => {
                 let source = (few > 3).then_some(few % 3);

@@ -148,7 +148,7 @@ fn expires() -> impl Strategy<Value = Option<Time>> {
 /// About who may come in, and for how long.
 fn door() -> impl Strategy<Value = Request<'static>> {
     let close = || CloseFrame::new(4000, "bye").unwrap();
-    let limit = (prop::sample::select(Limit::ALL.to_vec()), prop::option::of(0_u32..4));
+    let limit = (prop::sample::select(Limit::ALL.to_vec()), prop::option::of(0_u64..4));
     prop_oneof![
         (name(), Just(close())).prop_map(|(user, close)| Request::KickUser {
             user: user.into(),

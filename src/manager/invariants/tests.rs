@@ -354,8 +354,8 @@ fn of_doors() -> Vec<Corruption> {
 }
 
 /// As if a limit had been so low from the beginning.
-fn never_above(manager: &mut Manager, limit: Limit, max: u32) {
-    *manager.config.limit_mut(limit) = Some(max);
+fn never_above(manager: &mut Manager, limit: Limit, max: u64) {
+    manager.config.set_limit(limit, Some(max));
     manager.peaks = Peaks::of(&manager.config);
 }
 
@@ -370,7 +370,9 @@ fn of_backlogs() -> Vec<Corruption> {
         (Invariant::BacklogLimit, |manager| {
             manager.backlogs.spoil_messages(FIRST, 95);
         }),
-        (Invariant::BacklogBudget, |manager| manager.backlogs.spoil_budget(1)),
+        (Invariant::BacklogBudget, |manager| {
+            never_above(manager, Limit::TotalBacklogBytes, 1);
+        }),
         (Invariant::HeapOrder, |manager| manager.backlogs.spoil_heap_order()),
         (Invariant::Heaviest, |manager| manager.backlogs.spoil_ceiling(FIRST, 0)),
         (Invariant::Heaviest, |manager| manager.backlogs.spoil_place(FIRST)),
