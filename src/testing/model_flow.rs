@@ -63,6 +63,7 @@ impl Model {
             most_bytes = (most_bytes + 64 * pings).min(u32::MAX.into());
             most_messages = (most_messages + pings).min(u32::MAX.into());
         }
+        let may_be_dropped = class == Class::Application(Delivery::Droppable);
         let (mut served, mut too_slow) = (Vec::new(), Vec::new());
         for id in to {
             let before = self.open(id).unwrap().queue;
@@ -71,7 +72,6 @@ impl Model {
             queue.bytes = then_bytes;
             queue.messages = then_messages;
             let fits = then_bytes <= most_bytes && then_messages <= most_messages;
-            let may_be_dropped = class == Class::Application(Delivery::Droppable);
             if fits && !(may_be_dropped && self.is_over_budget()) {
                 served.push(id);
                 continue;
@@ -90,7 +90,7 @@ impl Model {
         for (id, seen, threshold) in too_slow {
             self.evict_for_backlog(id, Eviction::SlowConsumer, seen, threshold);
         }
-        while self.is_over_budget() {
+        while !may_be_dropped && self.is_over_budget() {
             let weight = |conn: &&Conn| (bits(conn.queue.bytes), Reverse(conn.id.index()));
             let heaviest = self.open_conns().max_by_key(weight).unwrap().id;
             let (seen, budget) = (self.queued().0, self.config.max_total_backlog_bytes.unwrap());
