@@ -60,7 +60,7 @@ pub fn slow_step() -> impl Strategy<Value = Step> {
         3 => (who(), any::<u8>()).prop_map(|(who, number)| Act::SendTo(who, number)),
         3 => (who(), flushed()).prop_map(|(who, part)| Act::Flushed(who, part)),
         6 => (crowd, name()).prop_map(|(lobby, user)| Act::Connect(lobby, user)),
-        2 => set_limit(limits),
+        3 => set_limit(limits),
         1 => act(),
     ];
     (hasty(), act).prop_map(|(when, act)| Step { when, act })
