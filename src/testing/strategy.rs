@@ -53,14 +53,21 @@ pub fn door_step() -> impl Strategy<Value = Step> {
 
 /// A step that is about backlogs: messages to a few who take little of them, and limits that change.
 pub fn slow_step() -> impl Strategy<Value = Step> {
-    let limits = vec![Limit::BacklogBytes, Limit::BacklogMessages, Limit::TotalBacklogBytes];
+    let limit = (
+        select(vec![
+            Limit::BacklogBytes,
+            Limit::BacklogMessages,
+            Limit::TotalBacklogBytes,
+        ]),
+        select(vec![None, Some(0), Some(3), Some(20), Some(60), Some(100), Some(300)]),
+    );
     let crowd = (0_u8..2).prop_map(Name);
     let act = prop_oneof![
         6 => (crowd.clone(), any::<u8>()).prop_map(|(lobby, number)| Act::Broadcast(Where::Name(lobby), But::Nobody, number)),
         3 => (who(), any::<u8>()).prop_map(|(who, number)| Act::SendTo(who, number)),
         3 => (who(), flushed()).prop_map(|(who, part)| Act::Flushed(who, part)),
         6 => (crowd, name()).prop_map(|(lobby, user)| Act::Connect(lobby, user)),
-        3 => set_limit(limits),
+        2 => limit.prop_map(|(limit, max)| Act::SetLimit(limit, max)),
         1 => act(),
     ];
     (hasty(), act).prop_map(|(when, act)| Step { when, act })
@@ -221,25 +228,20 @@ fn act() -> impl Strategy<Value = Act> {
 /// What is about who may come in, and for how long.
 fn doors() -> impl Strategy<Value = Act> {
     let source = prop_oneof![1 => Just(None), 5 => (0_u8..2).prop_map(Some)];
+    let limit = (
+        select(Limit::ALL.to_vec()),
+        prop_oneof![5 => Just(None), 15 => (0_u64..4).prop_map(Some), 1 => Just(Some(u64::MAX))],
+    );
     prop_oneof![
         8 => (name(), name(), source, until())
             .prop_map(|(lobby, user, source, until)| Act::ConnectFrom(lobby, user, source, until)),
         4 => place().prop_map(Act::Lock),
         1 => place().prop_map(Act::Unlock),
-        3 => set_limit(Limit::ALL.to_vec()),
+        3 => limit.prop_map(|(limit, max)| Act::SetLimit(limit, max)),
         2 => (who(), until()).prop_map(|(who, until)| Act::Extend(who, until)),
         1 => name().prop_map(Act::KickUser),
         1 => place().prop_map(Act::KickLobby),
     ]
-}
-
-fn set_limit(limits: Vec<Limit>) -> impl Strategy<Value = Act> {
-    let max = prop_oneof![
-        2 => Just(None),
-        6 => (0_u64..4).prop_map(Some),
-        2 => select(vec![20, 60, 100, 300, u64::MAX]).prop_map(Some),
-    ];
-    (select(limits), max).prop_map(|(limit, max)| Act::SetLimit(limit, max))
 }
 
 fn until() -> impl Strategy<Value = Until> {
