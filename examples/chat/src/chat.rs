@@ -15,7 +15,7 @@ use crate::failure::sendable;
 use crate::log::{self, CapacityWatch};
 use crate::machine::Machine;
 use crate::tape::Tape;
-use crate::{Settings, talk};
+use crate::{Settings, SlowClient, talk};
 
 static GOING_AWAY: LazyLock<CloseFrame> = LazyLock::new(|| sendable(1001, "server going away"));
 
@@ -30,6 +30,7 @@ pub fn going_away() -> CloseFrame {
 pub struct Chat {
     machine: Machine,
     echo: bool,
+    slow_client: SlowClient,
     stopping: bool,
     capacity: CapacityWatch,
 }
@@ -45,6 +46,7 @@ impl Chat {
         Ok(Self {
             machine: Machine::new(settings.config.clone(), tape).map_err(invalid)?,
             echo: settings.echo,
+            slow_client: settings.slow_client,
             stopping: false,
             capacity: CapacityWatch::default(),
         })
@@ -72,7 +74,12 @@ impl Chat {
         };
         match self.machine.event(now, Event::Connected(handshake), out) {
             Reply::Connected(Ok(conn)) => {
-                log::connected(conn, user, lobby, &self.machine.stats());
+                let stats = self.machine.stats();
+                if stats.backlog.is_none() {
+                    // The first of all: from now on the manager knows that it is told what is written.
+                    self.flushed(now, conn, 0, 0, out);
+                }
+                log::connected(conn, user, lobby, &stats);
                 if !self.echo {
                     talk::welcome(&mut self.machine, now, conn, out);
                 }
@@ -95,7 +102,9 @@ impl Chat {
         }
         match said {
             Frame::Text(text) if self.echo => self.send_back(now, conn, Payload::text(text.into_owned()), out),
-            Frame::Text(text) => talk::text_received(&mut self.machine, now, conn, &text, out),
+            Frame::Text(text) => {
+                talk::text_received(&mut self.machine, self.slow_client, now, conn, &text, out);
+            }
             Frame::Binary(bytes) if self.echo => self.send_back(now, conn, Payload::binary(bytes.into_owned()), out),
             _ => talk::binary_received(&mut self.machine, now, conn, out),
         }
@@ -104,6 +113,11 @@ impl Chat {
     fn send_back(&mut self, now: Time, conn: ConnId, payload: Payload, out: &mut Outbox) {
         let payload = payload.into();
         self.machine.request(now, Request::SendTo { conn, payload }, out);
+    }
+
+    /// So much of what was sent to a client has been handed to the system, in payload bytes and messages.
+    pub fn flushed(&mut self, now: Time, conn: ConnId, bytes: u64, messages: u32, out: &mut Outbox) {
+        self.machine.event(now, Event::Flushed { conn, bytes, messages }, out);
     }
 
     /// A client is to be closed: it broke the protocol, say.
@@ -155,7 +169,7 @@ impl Chat {
 fn source(peer: IpAddr) -> Source {
     match peer.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
-        address => address.into(),
+        address @ IpAddr::V4(_) => address.into(),
     }
 }
 

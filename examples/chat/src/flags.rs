@@ -17,6 +17,8 @@ pub struct Settings {
     pub config: Config,
     /// The longest message that a client may send.
     pub max_message_bytes: u32,
+    /// What happens to a client that is too far behind for one more chat message.
+    pub slow_client: SlowClient,
     /// How long a client may take to ask for the upgrade.
     pub handshake_timeout: Duration,
     /// Where the flight recorder writes; the file must be a new one.
@@ -55,6 +57,32 @@ pub struct Flags {
     /// How long a message from a client is, in bytes; a longer one is closed with 1009.
     #[arg(long, env = "LOBBY_MAX_MESSAGE_BYTES", value_name = "BYTES", default_value = "65536")]
     max_message_bytes: u32,
+
+    /// How many bytes of messages wait for one client, or "off"; a client that is further behind is cut off.
+    #[arg(
+        long,
+        env = "LOBBY_MAX_BACKLOG_BYTES",
+        value_name = "BYTES",
+        default_value = "1048576"
+    )]
+    max_backlog_bytes: OrOff<u32>,
+
+    /// How many messages wait for one client, or "off".
+    #[arg(long, env = "LOBBY_MAX_BACKLOG_MESSAGES", value_name = "N", default_value = "8192")]
+    max_backlog_messages: OrOff<u32>,
+
+    /// How many bytes of messages wait for all clients together, or "off"; whoever is furthest behind is cut off then.
+    #[arg(
+        long,
+        env = "LOBBY_MAX_TOTAL_BACKLOG_BYTES",
+        value_name = "BYTES",
+        default_value = "67108864"
+    )]
+    max_total_backlog_bytes: OrOff<u64>,
+
+    /// What happens to a client that is too far behind for one more chat message.
+    #[arg(long, env = "LOBBY_SLOW_CLIENT", default_value = "evict")]
+    slow_client: SlowClient,
 
     /// How long a client may take to ask for the upgrade.
     #[arg(long, env = "LOBBY_HANDSHAKE_TIMEOUT", value_name = "TIME", default_value = "10s")]
@@ -116,6 +144,9 @@ impl Flags {
             max_connections_per_source: self.max_per_source.0,
             user_overflow: self.user_overflow.into(),
             max_name_bytes: self.max_name_bytes,
+            max_backlog_bytes: self.max_backlog_bytes.0,
+            max_backlog_messages: self.max_backlog_messages.0,
+            max_total_backlog_bytes: self.max_total_backlog_bytes.0,
             ping_interval: self.ping_interval.0.map(Into::into),
             ping_timeout: self.ping_timeout.into(),
             max_missed: self.max_missed,
@@ -131,6 +162,7 @@ impl Flags {
         Ok(Settings {
             config,
             max_message_bytes: self.max_message_bytes,
+            slow_client: self.slow_client,
             handshake_timeout: self.handshake_timeout.into(),
             record: self.record.clone(),
             echo: self.echo,
@@ -168,6 +200,15 @@ where
             .map(|value| Self(Some(value)))
             .map_err(|error| format!("{error} (or \"off\")"))
     }
+}
+
+/// What happens to a client that is too far behind for one more chat message.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SlowClient {
+    /// It is cut off, and comes back to an empty queue: nobody sees a talk with holes and does not know it.
+    Evict,
+    /// It does without, and is told how many messages it missed once it has caught up.
+    Skip,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -19,7 +19,7 @@ mod tape;
 pub use auth::authenticate;
 pub use chat::{Chat, going_away};
 pub use failure::failure;
-pub use flags::{Flags, Settings, or_exit};
+pub use flags::{Flags, Settings, SlowClient, or_exit};
 pub use log::{command as log_command, log_to_stderr, unauthorized as log_unauthorized};
 pub use messages::relayed;
 

@@ -46,6 +46,10 @@ pub(crate) enum ServerMessage<'a> {
         user: &'a str,
         milliseconds: f64,
     },
+    /// So many messages were left out, since too much was waiting for this client.
+    Gap {
+        dropped: u32,
+    },
     /// What the client sent was not acted on. The connection stays.
     Error {
         code: ErrorCode,

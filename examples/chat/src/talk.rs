@@ -2,6 +2,7 @@
 
 use lobbykeeper::{ConnId, Except, Manager, Notice, Outbox, Reply, Request, Time};
 
+use crate::SlowClient;
 use crate::machine::Machine;
 use crate::messages::{self, ClientMessage, ErrorCode, Person, Roster, ServerMessage};
 
@@ -32,16 +33,29 @@ pub(crate) fn welcome(manager: &mut Machine, now: Time, conn: ConnId, out: &mut 
 }
 
 /// Acts on a text message.
-pub(crate) fn text_received(manager: &mut Machine, now: Time, conn: ConnId, text: &str, out: &mut Outbox) {
+///
+/// A chat message reaches everybody or costs those their connection for whom too much waits, unless the settings say that
+/// they do without. A direct message is never left out: it is for one person, and its sender believes it has come.
+pub(crate) fn text_received(
+    manager: &mut Machine,
+    slow_client: SlowClient,
+    now: Time,
+    conn: ConnId,
+    text: &str,
+    out: &mut Outbox,
+) {
     let Some(from) = manager.user_of(conn) else {
         return;
     };
     match serde_json::from_str(text) {
         Ok(ClientMessage::Chat { text }) => {
-            let payload = ServerMessage::Chat { from, text: &text }.payload().into();
+            let payload = ServerMessage::Chat { from, text: &text }.payload();
             let broadcast = Request::Broadcast {
                 lobby: conn.into(),
-                payload,
+                payload: match slow_client {
+                    SlowClient::Evict => payload.into(),
+                    SlowClient::Skip => payload.droppable(),
+                },
                 except: Except::UserOf(conn),
             };
             manager.request(now, broadcast, out);
@@ -74,15 +88,21 @@ pub(crate) fn binary_received(manager: &mut Machine, now: Time, conn: ConnId, ou
     complain(manager, now, conn, ErrorCode::Binary, "messages are JSON text", out);
 }
 
-/// Tells a lobby what happened in it.
+/// Tells a lobby what happened in it, or a client what it missed. Who comes and goes is never left out, or a client's list
+/// would be wrong for good; the next latency makes up for one that was.
 pub(crate) fn noticed(manager: &mut Machine, now: Time, notice: Notice<'_>, out: &mut Outbox) {
     let (lobby, payload) = match notice {
         Notice::Joined {
             lobby, user, revision, ..
-        } => (lobby, ServerMessage::Joined { user, revision }.payload()),
+        } => (lobby, ServerMessage::Joined { user, revision }.payload().into()),
         Notice::Left {
             lobby, user, revision, ..
-        } => (lobby, ServerMessage::Left { user, revision }.payload()),
+        } => (lobby, ServerMessage::Left { user, revision }.payload().into()),
+        Notice::Writable { conn, dropped } => {
+            let payload = ServerMessage::Gap { dropped }.payload().into();
+            manager.request(now, Request::SendTo { conn, payload }, out);
+            return;
+        }
         Notice::Pong { conn, .. } => {
             let lobby = manager.lobbies_of(conn).next();
             let user = manager.user_of(conn);
@@ -92,13 +112,16 @@ pub(crate) fn noticed(manager: &mut Machine, now: Time, notice: Notice<'_>, out:
             let Some(milliseconds) = latency(manager, user) else {
                 return;
             };
-            (lobby, ServerMessage::Latency { user, milliseconds }.payload())
+            (
+                lobby,
+                ServerMessage::Latency { user, milliseconds }.payload().droppable(),
+            )
         }
         _ => return,
     };
     let broadcast = Request::Broadcast {
         lobby: lobby.into(),
-        payload: payload.into(),
+        payload,
         except: Except::Nobody,
     };
     manager.request(now, broadcast, out);

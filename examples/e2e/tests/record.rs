@@ -55,7 +55,7 @@ async fn a_recorded_chat_is_verified_and_told(kind: Kind) {
     verify(&*log, &mut Vec::new()).unwrap();
     let bob = told(&log, &Subject::User("bob".into()));
     for wanted in [
-        r#""bob" wants to enter "den" -> admitted as c1v1"#,
+        r#""bob" wants to enter "den" from 00000000000000000000ffff7f000001 -> admitted as c1v1"#,
         r#""bob" joined "den" (revision 2)"#,
         r#"send to c1v1: "{\"type\":\"chat\",\"from\":\"ann\",\"text\":\"hello\"}""#,
         r#"close c1v1: 1001 "server going away""#,

@@ -17,15 +17,6 @@ struct Args {
     #[arg(long, env = "LOBBY_LISTEN", default_value = "127.0.0.1:8082")]
     listen: SocketAddr,
 
-    /// How many bytes may wait for one client; a client that is further behind is cut off.
-    #[arg(
-        long,
-        env = "LOBBY_MAX_BACKLOG_BYTES",
-        value_name = "BYTES",
-        default_value = "1048576"
-    )]
-    max_backlog_bytes: usize,
-
     /// How long after an event it looks for more without sleeping: it answers sooner and keeps a core busy.
     #[arg(long, env = "LOBBY_BUSY_POLL", value_name = "TIME", default_value = "0s")]
     busy_poll: humantime::Duration,
@@ -44,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     lobby_chat::log_to_stderr();
     let listener = TcpListener::bind(args.listen)?;
     println!("http://{}", listener.local_addr()?);
-    let server = Server::new(listener, settings, args.max_backlog_bytes, operator)?.busy_poll(*args.busy_poll);
+    let server = Server::new(listener, settings, operator)?.busy_poll(*args.busy_poll);
     let stop = server.stopper();
     ctrlc::set_handler(move || stop().expect("the server waits for this"))?;
     Ok(server.run()?)

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use lobby_chat::{Chat, PAGE, Settings, authenticate, failure, log_command, log_unauthorized};
 use lobby_operator::{Door, Orders};
-use lobby_socket::{Frames, Heard, Listener, Request, Socket, frame};
+use lobby_socket::{Flushed, Frames, Heard, Listener, Request, Socket, frame};
 use lobbykeeper::{Cause, Command, ConnId, ConnMap, Outbox, Output, Time};
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
@@ -22,6 +22,10 @@ const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 /// How many sockets are read in one turn.
 const MAX_EVENTS: usize = 1_024;
+/// After how many bytes a turn writes what they have led to, before it reads on: so much a client always has room for.
+const MAX_HEARD: usize = 128 * 1_024;
+/// How much may wait for a client beside what the manager counts: frames' headers and answers to pings.
+const UNCOUNTED: usize = 1 << 20;
 
 /// A server that listens, and serves in [`run`](Self::run).
 pub struct Server {
@@ -39,11 +43,12 @@ pub struct Server {
     busy_poll: Duration,
     busy_until: Time,
     settings: Settings,
-    max_backlog: usize,
     clients: Slab<Client>,
     conns: ConnMap<usize>,
     /// Those that were not read to the end in the last turn.
     unread: Vec<usize>,
+    /// How much was read since it was last carried out.
+    heard: usize,
     /// Those that have something to write in this turn.
     dirty: Vec<usize>,
     frames: Frames,
@@ -66,12 +71,11 @@ struct Client {
 }
 
 impl Server {
-    /// A server that gives a client up when more than `max_backlog` bytes wait for it. Operators come in by the door, if
-    /// there is one.
+    /// A server with nobody in it. Operators come in by the door, if there is one.
     ///
     /// # Errors
     /// If the settings contradict each other, if the recording cannot be started, or if the system refuses.
-    pub fn new(tcp: TcpListener, settings: Settings, max_backlog: usize, operator: Option<Door>) -> io::Result<Self> {
+    pub fn new(tcp: TcpListener, settings: Settings, operator: Option<Door>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let bell = Arc::clone(&waker);
@@ -89,10 +93,10 @@ impl Server {
             busy_until: Time::ZERO,
             chat: Chat::new(&settings)?,
             settings,
-            max_backlog,
             clients: Slab::new(),
             conns: ConnMap::new(),
             unread: Vec::new(),
+            heard: 0,
             dirty: Vec::new(),
             frames: Frames::default(),
             deadlines: VecDeque::new(),
@@ -259,8 +263,12 @@ impl Server {
                     if is_unread {
                         self.unread.push(key);
                     }
+                    self.heard += client.socket.heard_bytes();
                     if wants_flush {
                         self.mark(key);
+                    }
+                    if self.heard > MAX_HEARD {
+                        self.carry_out(now);
                     }
                     return;
                 }
@@ -310,6 +318,7 @@ impl Server {
     /// Does what the chat says until it says nothing more and everything is written. What follows from doing it goes to
     /// the other outbox.
     fn carry_out(&mut self, now: Time) {
+        self.heard = 0;
         while !self.out.is_empty() || !self.dirty.is_empty() {
             let mut reading = mem::replace(&mut self.out, mem::take(&mut self.spare));
             for output in &reading {
@@ -333,7 +342,7 @@ impl Server {
                 for &conn in to {
                     // One that is not in the map has ended since the command was written.
                     if let Some(&key) = self.conns.get(conn) {
-                        self.clients[key].socket.push(frame.clone(), &self.frames);
+                        self.clients[key].socket.push(&frame, &self.frames);
                         self.mark(key);
                     }
                 }
@@ -365,13 +374,19 @@ impl Server {
 
     /// Writes each socket that has something to write, once.
     fn write(&mut self, now: Time) {
+        let max_backlog = self.chat.config().max_backlog_bytes;
+        let max_waiting = max_backlog.map_or(usize::MAX, |bytes| 2 * bytes as usize + UNCOUNTED);
         for key in mem::take(&mut self.dirty) {
             let Some(client) = self.clients.get_mut(key) else {
                 continue;
             };
             client.dirty = false;
-            if client.socket.flush(&self.frames, self.max_backlog).is_err() {
-                self.lose(now, key, Cause::SendFailed);
+            match (client.socket.flush(&self.frames, max_waiting), client.conn) {
+                (Err(_), _) => self.lose(now, key, Cause::SendFailed),
+                (Ok(Flushed { messages: 0, .. }), _) | (_, None) => {}
+                (Ok(Flushed { bytes, messages }), Some(conn)) => {
+                    self.chat.flushed(now, conn, bytes, messages, &mut self.out);
+                }
             }
         }
         self.frames.clear();

@@ -49,12 +49,35 @@ pub(crate) enum Event {
     Stats(oneshot::Sender<Stats>),
 }
 
+impl Event {
+    /// How much a client has said.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Message {
+                message: Message::Text(text),
+                ..
+            } => text.len(),
+            Self::Message {
+                message: Message::Binary(data),
+                ..
+            } => data.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// After how many bytes of messages the sockets' tasks come first, to write what those have led to: so much a client
+/// always has room for.
+const MAX_HEARD: usize = 128 * 1_024;
+
 #[derive(Debug)]
 pub(crate) struct Hub {
     chat: Chat,
     /// `None` if no operator can come in.
     orders: Option<Orders>,
     sockets: ConnMap<Outlet>,
+    /// Whose outlet has news of what was written.
+    flushes: mpsc::UnboundedReceiver<ConnId>,
     /// Read while the calls that this leads to write `next`.
     out: Outbox,
     next: Outbox,
@@ -64,11 +87,12 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(chat: Chat, orders: Option<Orders>) -> Self {
+    pub(crate) fn new(chat: Chat, orders: Option<Orders>, flushes: mpsc::UnboundedReceiver<ConnId>) -> Self {
         Self {
             chat,
             orders,
             sockets: ConnMap::new(),
+            flushes,
             out: Outbox::new(),
             next: Outbox::new(),
             origin: Instant::now(),
@@ -90,10 +114,10 @@ impl Hub {
                 received = events.recv_many(&mut batch, MAX_EVENTS) => if received == 0 {
                     return;
                 },
+                Some(conn) = self.flushes.recv() => self.flushed(self.now(), conn),
                 () = sleep_until(wake.unwrap_or(self.origin)), if wake.is_some() => {}
             }
-            let now = self.now();
-            self.turn(now, batch.drain(..));
+            self.turn(self.now(), batch.drain(..)).await;
             // The sockets' tasks come first now, to write what that was.
             yield_now().await;
             // No client is left then but those who were refused and have not said goodbye.
@@ -105,13 +129,35 @@ impl Hub {
     }
 
     /// Handles what has come. Then the clock ticks, however much that was: before the deadline this does nothing.
-    fn turn(&mut self, now: Time, events: impl Iterator<Item = Event>) {
+    async fn turn(&mut self, now: Time, events: impl Iterator<Item = Event>) {
+        self.hear_what_is_flushed(now);
+        let mut heard = 0;
         for event in events {
+            heard += event.bytes();
             self.handle(now, event);
+            if heard > MAX_HEARD {
+                heard = 0;
+                yield_now().await;
+                self.hear_what_is_flushed(now);
+            }
         }
         self.chat.tick(now, &mut self.out);
         self.carry_out(now);
         self.chat.end_turn();
+    }
+
+    /// All of it, before anybody is judged by what waits.
+    fn hear_what_is_flushed(&mut self, now: Time) {
+        while let Ok(conn) = self.flushes.try_recv() {
+            self.flushed(now, conn);
+        }
+    }
+
+    fn flushed(&mut self, now: Time, conn: ConnId) {
+        if let Some(outlet) = self.sockets.get(conn) {
+            let (bytes, messages) = outlet.flushed();
+            self.chat.flushed(now, conn, bytes, messages, &mut self.out);
+        }
     }
 
     /// The driver's clock, read anew for each turn.
@@ -241,8 +287,7 @@ async fn next_order(orders: &mut Option<Orders>) -> Option<Order> {
     }
 }
 
-/// Queues a message for a socket. One whose queue is full, or whose task has ended, is reported as closed and
-/// forgotten, which ends its task.
+/// Queues a message for a socket. One whose task has ended is reported as closed and forgotten.
 fn send(
     chat: &mut Chat,
     sockets: &mut ConnMap<Outlet>,
@@ -275,23 +320,26 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::time::Duration;
 
-    use lobby_chat::Settings;
+    use lobby_chat::{Settings, SlowClient};
     use lobbykeeper::Config;
 
     use super::*;
     use crate::socket::outlet;
 
-    #[test]
-    fn a_turn_full_of_messages_keeps_the_deadline() {
+    #[tokio::test]
+    async fn a_turn_full_of_messages_keeps_the_deadline() {
         let settings = Settings {
             config: Config::default(),
             max_message_bytes: 65_536,
+            slow_client: SlowClient::Evict,
             handshake_timeout: Duration::from_secs(10),
             record: None,
             echo: false,
         };
-        let mut hub = Hub::new(Chat::new(&settings).expect("the defaults are valid"), None);
-        let (outlet, _inlet) = outlet(8);
+        let chat = Chat::new(&settings).expect("the defaults are valid");
+        let (_flushes, reports) = mpsc::unbounded_channel();
+        let mut hub = Hub::new(chat, None, reports);
+        let (outlet, _inlet) = outlet();
         hub.admit(Time::ZERO, "den", "ann", Ipv4Addr::LOCALHOST.into(), outlet)
             .expect("there is room");
         hub.carry_out(Time::ZERO);
@@ -300,7 +348,7 @@ mod tests {
             conn: "c9v9".parse().expect("an id"),
             message: Message::Text("of somebody else".into()),
         };
-        hub.turn(deadline, [(); MAX_EVENTS].map(message).into_iter());
+        hub.turn(deadline, [(); MAX_EVENTS].map(message).into_iter()).await;
         assert!(hub.chat.next_deadline() > Some(deadline));
     }
 }

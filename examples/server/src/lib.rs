@@ -13,7 +13,6 @@ mod routes;
 mod socket;
 
 use std::io;
-use std::num::NonZeroU16;
 
 pub use args::Args;
 use futures_util::FutureExt;
@@ -27,15 +26,14 @@ use crate::routes::Lobbies;
 use crate::socket::Port;
 
 /// Serves the lobbies until `shutdown`, then closes every client with 1001, waits for their goodbyes up to
-/// [`Config::close_timeout`](lobbykeeper::Config::close_timeout) and returns. At most `queue_length` messages wait for
-/// one client. Operators come in by the door, if there is one.
+/// [`Config::close_timeout`](lobbykeeper::Config::close_timeout) and returns. Operators come in by the
+/// door, if there is one.
 ///
 /// # Errors
 /// If the settings contradict each other, if the recording cannot be started, or if the hub's task fails.
 pub async fn serve(
     listener: TcpListener,
     settings: &Settings,
-    queue_length: NonZeroU16,
     operator: Option<Door>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
@@ -44,10 +42,11 @@ pub async fn serve(
     let orders = operator.map(|door| door.open(|| {})).transpose()?;
     let config = chat.config();
     let (sender, events) = mpsc::channel(MAX_EVENTS);
+    let (flushes, reports) = mpsc::unbounded_channel();
     let router = routes::router(Lobbies {
         port: Port {
             events: sender,
-            queue_length: queue_length.get().into(),
+            flushes,
             close_timeout: config.close_timeout,
         },
         unauthorized: config.answers.unauthorized.clone(),
@@ -61,7 +60,7 @@ pub async fn serve(
         shutdown.clone(),
     ));
     // It ends last: when all tasks that could tell it something have ended, or when their time is up.
-    tokio::spawn(Hub::new(chat, orders).run(events, shutdown))
+    tokio::spawn(Hub::new(chat, orders, reports).run(events, shutdown))
         .await
         .map_err(io::Error::other)
 }

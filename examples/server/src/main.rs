@@ -18,7 +18,7 @@ async fn main() -> ExitCode {
         Err(error) => return fail(&format!("cannot listen on {}: {error}", args.listen)),
     };
     println!("http://{}", listener.local_addr().unwrap_or(args.listen));
-    match serve(listener, &settings, args.queue_length, operator, told_to_stop()).await {
+    match serve(listener, &settings, operator, told_to_stop()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error.to_string()),
     }

@@ -14,11 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::accept::Peer;
 use crate::hub::Event;
-use crate::socket::Port;
-
-/// Bytes that are gathered for a socket before they are written, flush or no flush. The buffer never shrinks again, so
-/// this bounds what a burst leaves behind. Smaller ones cost bursts of 16 messages of 1 KiB too many writes.
-const WRITE_BUFFER: usize = 16 * 1_024;
+use crate::socket::{Port, WRITE_BUFFER};
 
 /// What the handlers need.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::ws::{self, Message, WebSocket};
@@ -11,19 +12,25 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use lobby_chat::failure;
 use lobbykeeper::{Cause, CloseFrame, ConnId};
-use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::hub::Event;
+
+/// Bytes that are gathered for a socket before they are written, flush or no flush. The buffer never shrinks again, so
+/// this bounds what a burst leaves behind. Smaller ones cost bursts of 16 messages of 1 KiB too many writes.
+pub(crate) const WRITE_BUFFER: usize = 16 * 1_024;
 
 type Sink = SplitSink<WebSocket, Message>;
 
 /// The hub's end of a socket. Dropping it ends the socket's task at once, whatever that is waiting for.
 #[derive(Debug)]
 pub(crate) struct Outlet {
-    /// Of pointers, since a channel keeps room for 32 of what it carries even while nothing waits in it.
-    queue: mpsc::Sender<Arc<Message>>,
+    /// Of pointers, since a channel keeps room for 32 of what it carries even while nothing waits in it. The manager
+    /// limits what waits.
+    queue: mpsc::UnboundedSender<Arc<Message>>,
+    written: Arc<Written>,
     _kept: oneshot::Sender<Infallible>,
 }
 
@@ -31,33 +38,55 @@ impl Outlet {
     /// Puts a message into the socket's queue; it never waits.
     ///
     /// # Errors
-    /// If the queue is full or the task has ended: this socket is lost.
-    pub(crate) fn send(&self, message: Arc<Message>) -> Result<(), TrySendError<Arc<Message>>> {
-        self.queue.try_send(message)
+    /// If the task has ended: this socket is lost.
+    pub(crate) fn send(&self, message: Arc<Message>) -> Result<(), SendError<Arc<Message>>> {
+        self.queue.send(message)
     }
+
+    /// How much was written since the last time, in payload bytes and messages.
+    pub(crate) fn flushed(&self) -> (u64, u32) {
+        let messages = self.written.messages.swap(0, Ordering::Relaxed);
+        (self.written.bytes.swap(0, Ordering::Relaxed), messages)
+    }
+}
+
+/// What was handed to the system and the hub has not heard of.
+#[derive(Debug, Default)]
+struct Written {
+    bytes: AtomicU64,
+    messages: AtomicU32,
 }
 
 /// The socket's end.
 pub(crate) struct Inlet {
-    queue: mpsc::Receiver<Arc<Message>>,
+    queue: mpsc::UnboundedReceiver<Arc<Message>>,
+    written: Arc<Written>,
     dropped: oneshot::Receiver<Infallible>,
 }
 
-pub(crate) fn outlet(queue_length: usize) -> (Outlet, Inlet) {
-    let (sender, queue) = mpsc::channel(queue_length);
+pub(crate) fn outlet() -> (Outlet, Inlet) {
+    let (sender, queue) = mpsc::unbounded_channel();
     let (kept, dropped) = oneshot::channel();
+    let written = Arc::<Written>::default();
     let outlet = Outlet {
         queue: sender,
+        written: Arc::clone(&written),
         _kept: kept,
     };
-    (outlet, Inlet { queue, dropped })
+    let inlet = Inlet {
+        queue,
+        written,
+        dropped,
+    };
+    (outlet, inlet)
 }
 
 /// What each socket's task needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Port {
     pub(crate) events: mpsc::Sender<Event>,
-    pub(crate) queue_length: usize,
+    /// Whose outlet has news of what was written; each is there at most once.
+    pub(crate) flushes: mpsc::UnboundedSender<ConnId>,
     pub(crate) close_timeout: Duration,
 }
 
@@ -67,7 +96,7 @@ impl Port {
     pub(crate) fn serve(self, socket: WebSocket, lobby: String, user: String, peer: IpAddr) {
         let (sink, stream) = socket.split();
         tokio::spawn(async move {
-            let (outlet, inlet) = outlet(self.queue_length);
+            let (outlet, inlet) = outlet();
             let (answer, admission) = oneshot::channel();
             let event = Event::Connected {
                 lobby,
@@ -97,13 +126,24 @@ impl Port {
     /// Reads and writes, each at its own pace, until one of them fails, the closing handshake is over or the hub drops
     /// the socket.
     async fn carry(&self, sink: Sink, stream: SplitStream<WebSocket>, conn: ConnId, inlet: Inlet) {
-        let Inlet { queue, dropped } = inlet;
+        let Inlet {
+            queue,
+            written,
+            dropped,
+        } = inlet;
+        let flushed = |bytes, messages| {
+            written.bytes.fetch_add(bytes, Ordering::Relaxed);
+            if written.messages.fetch_add(messages, Ordering::Relaxed) == 0 {
+                // Fails only when the hub is gone.
+                let _ = self.flushes.send(conn);
+            }
+        };
         let cause = tokio::select! {
             biased;
             // The hub has forgotten it already and wants no report.
             _ = dropped => return,
             cause = self.read(stream, conn) => cause,
-            Err(_) = write(sink, queue) => Cause::SendFailed,
+            Err(_) = write(sink, queue, flushed) => Cause::SendFailed,
         };
         // Fails only when the hub is gone.
         let _ = self.events.send(Event::Closed { conn, cause }).await;
@@ -151,16 +191,40 @@ async fn say_goodbye(mut sink: Sink, mut stream: SplitStream<WebSocket>, close: 
     let _ = timeout(patience, goodbye).await;
 }
 
-/// Writes the queue out, as much of it in one go as there is. Ends with an error, or when the hub drops the socket.
-async fn write(mut sink: Sink, mut queue: mpsc::Receiver<Arc<Message>>) -> Result<(), axum::Error> {
+/// Writes the queue out, as much of it in one go as there is and fits the buffer, and says how much that was. Ends with an
+/// error, or when the hub drops the socket.
+async fn write(
+    mut sink: Sink,
+    mut queue: mpsc::UnboundedReceiver<Arc<Message>>,
+    flushed: impl Fn(u64, u32),
+) -> Result<(), axum::Error> {
     while let Some(message) = queue.recv().await {
-        sink.feed(Arc::unwrap_or_clone(message)).await?;
-        while let Ok(message) = queue.try_recv() {
+        let (mut bytes, mut messages) = (0, 0);
+        let mut next = Some(message);
+        while let Some(message) = next {
+            if let Some(payload) = payload_bytes(&message) {
+                bytes += payload;
+                messages += 1;
+            }
             sink.feed(Arc::unwrap_or_clone(message)).await?;
+            next = (bytes < WRITE_BUFFER as u64).then(|| queue.try_recv().ok()).flatten();
         }
         sink.flush().await?;
+        if messages > 0 {
+            flushed(bytes, messages);
+        }
     }
     Ok(())
+}
+
+/// What the manager counts of a message: nothing of a close.
+fn payload_bytes(message: &Message) -> Option<u64> {
+    let length = match message {
+        Message::Text(text) => text.len(),
+        Message::Binary(data) | Message::Ping(data) | Message::Pong(data) => data.len(),
+        Message::Close(_) => return None,
+    };
+    Some(length as u64)
 }
 
 pub(crate) fn close_message(code: u16, reason: &str) -> Message {

@@ -1,13 +1,13 @@
 //! Flags: what they mean, and what is said of wrong ones.
 
 use std::net::TcpListener;
-use std::num::NonZeroU16;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use lobby_chat::SlowClient;
 use lobby_server::Args;
 use lobbykeeper::{Config, ConfigError, PingFormat, UserOverflow};
 
@@ -16,11 +16,14 @@ fn parse(flags: &[&str]) -> Result<Args, clap::Error> {
 }
 
 #[test]
-fn the_defaults_are_five_hundred_connections_ten_a_lobby_and_else_the_librarys() {
+fn the_defaults_limit_connections_and_what_waits_and_are_else_the_librarys() {
     let settings = parse(&[]).unwrap().flags.settings().unwrap();
     let expected = Config {
         max_connections: Some(500),
         max_connections_per_lobby: Some(10),
+        max_backlog_bytes: Some(1 << 20),
+        max_backlog_messages: Some(8_192),
+        max_total_backlog_bytes: Some(64 << 20),
         hash_key: settings.config.hash_key,
         ..Config::default()
     };
@@ -45,7 +48,10 @@ fn every_limit_and_time_has_a_flag() {
         "--user-overflow=replace-oldest",
         "--max-name-bytes=32",
         "--max-message-bytes=1000",
-        "--queue-length=8",
+        "--max-backlog-bytes=1000",
+        "--max-backlog-messages=8",
+        "--max-total-backlog-bytes=off",
+        "--slow-client=skip",
         "--handshake-timeout=3s",
         "--ping-interval=1m",
         "--ping-timeout=1500ms",
@@ -57,14 +63,15 @@ fn every_limit_and_time_has_a_flag() {
         "--pause-tolerance=off",
         "--record=flight.log",
     ]);
-    let args = args.unwrap();
-    assert_eq!(args.queue_length, NonZeroU16::new(8).unwrap());
-    let settings = args.flags.settings().unwrap();
+    let settings = args.unwrap().flags.settings().unwrap();
     let expected = Config {
         max_connections: None,
         max_connections_per_lobby: Some(0),
         max_connections_per_user: Some(3),
         max_connections_per_source: Some(4),
+        max_backlog_bytes: Some(1_000),
+        max_backlog_messages: Some(8),
+        max_total_backlog_bytes: None,
         user_overflow: UserOverflow::ReplaceOldest,
         max_name_bytes: 32,
         ping_interval: Some(Duration::from_secs(60)),
@@ -80,6 +87,7 @@ fn every_limit_and_time_has_a_flag() {
     };
     assert_eq!(settings.config, expected);
     assert_eq!(settings.max_message_bytes, 1_000);
+    assert!(matches!(settings.slow_client, SlowClient::Skip));
     assert_eq!(settings.handshake_timeout, Duration::from_secs(3));
     assert_eq!(settings.record.unwrap(), Path::new("flight.log"));
 }
@@ -92,7 +100,8 @@ fn wrong_flags_get_claps_error() {
         ("--max-connections=-1", ErrorKind::ValueValidation),
         ("--ping-interval=20", ErrorKind::ValueValidation),
         ("--ping-timeout=off", ErrorKind::ValueValidation),
-        ("--queue-length=0", ErrorKind::ValueValidation),
+        ("--max-backlog-bytes=-1", ErrorKind::ValueValidation),
+        ("--slow-client=shout", ErrorKind::InvalidValue),
         ("--user-overflow=fight", ErrorKind::InvalidValue),
         ("--listen=here", ErrorKind::ValueValidation),
     ] {

@@ -21,6 +21,15 @@ pub fn frame(message: &Message) -> Option<Frame<'_>> {
     }
 }
 
+/// One of this turn's frames.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// Where it lies.
+    pub(crate) frame: Range<usize>,
+    /// How many bytes of it are payload.
+    pub(crate) payload: u64,
+}
+
 /// The frames of one turn of the loop, end to end: each is encoded once, however many get it.
 #[derive(Debug, Default)]
 pub struct Frames {
@@ -28,8 +37,8 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Encodes one, and says where it lies.
-    pub fn encode(&mut self, payload: &Payload) -> Range<usize> {
+    /// Encodes one.
+    pub fn encode(&mut self, payload: &Payload) -> Encoded {
         let (opcode, data) = match payload {
             Payload::Text(text) => (OpCode::Data(Data::Text), text.as_bytes()),
             Payload::Binary(bytes) => (OpCode::Data(Data::Binary), bytes),
@@ -43,7 +52,10 @@ impl Frames {
         // Writing to a vector cannot fail.
         let _ = header.format(data.len() as u64, &mut self.bytes);
         self.bytes.extend_from_slice(data);
-        start..self.bytes.len()
+        Encoded {
+            frame: start..self.bytes.len(),
+            payload: data.len() as u64,
+        }
     }
 
     /// Whether they should be written before there are more.

@@ -7,12 +7,14 @@
 
 #![forbid(unsafe_code)]
 
+mod flushed;
 mod frames;
 mod listener;
 mod socket;
 mod stream;
 
-pub use frames::{Frames, frame};
+pub use flushed::Flushed;
+pub use frames::{Encoded, Frames, frame};
 pub use listener::Listener;
 pub use socket::{Heard, Socket};
 pub use tungstenite::handshake::server::Request;

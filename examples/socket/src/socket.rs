@@ -12,8 +12,9 @@ use tungstenite::handshake::machine::TryParse;
 use tungstenite::handshake::server::{Request, create_response, write_response};
 use tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig, WebSocketContext};
 
-use crate::Frames;
+use crate::flushed::Pushed;
 use crate::stream::Stream;
+use crate::{Encoded, Flushed, Frames};
 
 /// How long a request may be.
 const MAX_REQUEST: usize = 8 * 1_024;
@@ -24,6 +25,7 @@ pub struct Socket {
     phase: Phase,
     /// What is to be written of this turn's frames, after the backlog.
     run: Range<usize>,
+    pushed: Pushed,
 }
 
 enum Phase {
@@ -62,6 +64,7 @@ impl Socket {
             stream: Stream::new(tcp),
             phase: Phase::Handshake(Vec::new()),
             run: 0..0,
+            pushed: Pushed::default(),
         }
     }
 
@@ -152,7 +155,9 @@ impl Socket {
     }
 
     /// Adds one of this turn's frames. Those that follow each other are one run, and nothing is copied.
-    pub fn push(&mut self, frame: Range<usize>, frames: &Frames) {
+    pub fn push(&mut self, encoded: &Encoded, frames: &Frames) {
+        let frame = encoded.frame.clone();
+        self.pushed.push(encoded.payload);
         if self.run.end == frame.start {
             self.run.end = frame.end;
         } else {
@@ -165,19 +170,25 @@ impl Socket {
         self.stream.backlog.extend(&frames.bytes[mem::take(&mut self.run)]);
     }
 
-    /// Writes, in one call, as much as the system takes, and keeps the rest.
+    /// Writes, in one call, as much as the system takes, and keeps the rest: what has been written since the last time.
     ///
     /// # Errors
-    /// If the stream has failed, or if more than `max_backlog` bytes are left.
-    pub fn flush(&mut self, frames: &Frames, max_backlog: usize) -> io::Result<()> {
+    /// If the stream has failed, or if more than `max_backlog` bytes are left, frames and answers to pings included.
+    pub fn flush(&mut self, frames: &Frames, max_backlog: usize) -> io::Result<Flushed> {
         self.stream.write_out(&frames.bytes[mem::take(&mut self.run)])?;
-        if self.stream.backlog.len() > max_backlog {
+        let waiting = self.stream.backlog.len();
+        if waiting > max_backlog {
             return Err(ErrorKind::OutOfMemory.into());
         }
-        if self.stream.backlog.is_empty() && matches!(self.phase, Phase::Finished) {
+        if waiting == 0 && matches!(self.phase, Phase::Finished) {
             self.stream.tcp.shutdown(Shutdown::Write)?;
         }
-        Ok(())
+        Ok(self.pushed.end_turn(self.stream.written, waiting))
+    }
+
+    /// How many bytes were read since [`begin_turn`](Self::begin_turn).
+    pub fn heard_bytes(&self) -> usize {
+        self.stream.read_in_turn()
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Stream {
     /// The peer has closed its side. The system has said so and will not say it again.
     ending: bool,
     pub(crate) backlog: VecDeque<u8>,
+    /// How many bytes the system has taken so far.
+    pub(crate) written: u64,
 }
 
 impl Stream {
@@ -30,6 +32,7 @@ impl Stream {
             drained: true,
             ending: false,
             backlog: VecDeque::new(),
+            written: 0,
         }
     }
 
@@ -40,6 +43,10 @@ impl Stream {
 
     pub(crate) fn begin_turn(&mut self) {
         self.credit = CREDIT;
+    }
+
+    pub(crate) fn read_in_turn(&self) -> usize {
+        CREDIT.saturating_sub(self.credit)
     }
 
     /// Whether the credit was used up before everything was read.
@@ -59,6 +66,7 @@ impl Stream {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
             written => written?,
         };
+        self.written += written as u64;
         let old = written.min(self.backlog.len());
         self.backlog.drain(..old);
         self.backlog.extend(&run[written - old..]);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use lobby_chat::Settings;
+use lobby_chat::{Settings, SlowClient};
 use lobby_operator::Door;
 use lobbykeeper::Config;
 use serde_json::{Value, json};
@@ -63,6 +63,7 @@ pub fn settings() -> Settings {
             ..Config::default()
         },
         max_message_bytes: 65_536,
+        slow_client: SlowClient::Evict,
         handshake_timeout: Duration::from_secs(60),
         record: None,
         echo: false,
@@ -77,23 +78,18 @@ pub struct Server {
 
 impl Server {
     pub async fn start(kind: Kind, settings: Settings) -> Self {
-        Self::with_backlog(kind, settings, 256, 1 << 20).await
-    }
-
-    /// One that lets so many messages, or so many bytes if it counts those, wait for a client.
-    pub async fn with_backlog(kind: Kind, settings: Settings, messages: u16, bytes: usize) -> Self {
-        Self::launch(kind, settings, messages, bytes, None).await
+        Self::launch(kind, settings, None).await
     }
 
     /// One with an operators' door.
     pub async fn with_operator(kind: Kind, settings: Settings) -> (Self, Operator) {
         let door = Door::bind("127.0.0.1:0".parse().unwrap(), TOKEN.parse().unwrap()).unwrap();
         let address = door.address();
-        let server = Self::launch(kind, settings, 256, 1 << 20, Some(door)).await;
+        let server = Self::launch(kind, settings, Some(door)).await;
         (server, Operator { address })
     }
 
-    async fn launch(kind: Kind, settings: Settings, messages: u16, bytes: usize, operator: Option<Door>) -> Self {
+    async fn launch(kind: Kind, settings: Settings, operator: Option<Door>) -> Self {
         match kind {
             Kind::Axum => {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -102,9 +98,7 @@ impl Server {
                 let shutdown = async {
                     let _ = stopped.await;
                 };
-                let messages = messages.try_into().unwrap();
-                let served =
-                    async move { lobby_server::serve(listener, &settings, messages, operator, shutdown).await };
+                let served = async move { lobby_server::serve(listener, &settings, operator, shutdown).await };
                 Self {
                     address,
                     stop: Some(Box::new(|| drop(stop))),
@@ -114,7 +108,7 @@ impl Server {
             Kind::Epoll => {
                 let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
                 let address = listener.local_addr().unwrap();
-                let server = lobby_epoll::Server::new(listener, settings, bytes, operator);
+                let server = lobby_epoll::Server::new(listener, settings, operator);
                 let stopper = server.as_ref().ok().map(lobby_epoll::Server::stopper);
                 let (ended, outcome) = oneshot::channel();
                 // A thread of its own, which the end of the test does not wait for.

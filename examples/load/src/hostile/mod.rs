@@ -90,6 +90,9 @@ impl Field {
 ///
 /// # Errors
 /// If the healthy clients miss anything, or if the server does what it should not.
+///
+/// # Panics
+/// If the attack does, which would be a mistake in it.
 pub fn phase(server: &Server, seconds: Duration, attack: Option<&Attack>) -> Result<Outcome, HostileError> {
     let field = Field {
         address: server.address(),

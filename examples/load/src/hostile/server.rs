@@ -42,17 +42,15 @@ impl Server {
         if let Some(stdout) = process.stdout.take() {
             BufReader::new(stdout).read_line(&mut line)?;
         }
-        match line.trim().strip_prefix("http://").map(str::parse) {
-            Some(Ok(address)) => Ok(Self { process, address }),
-            _ => {
-                let _ = process.kill();
-                let _ = process.wait();
-                Err(io::Error::other(format!(
-                    "{} does not listen: {line:?}",
-                    program.display()
-                )))
-            }
+        if let Some(Ok(address)) = line.trim().strip_prefix("http://").map(str::parse) {
+            return Ok(Self { process, address });
         }
+        let _ = process.kill();
+        let _ = process.wait();
+        Err(io::Error::other(format!(
+            "{} does not listen: {line:?}",
+            program.display()
+        )))
     }
 
     /// Where it listens.
