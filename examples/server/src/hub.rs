@@ -344,11 +344,11 @@ mod tests {
             .expect("there is room");
         hub.carry_out(Time::ZERO);
         let deadline = hub.chat.next_deadline().expect("the newcomer has been pinged");
-        let message = |()| Event::Message {
+        let message = |_| Event::Message {
             conn: "c9v9".parse().expect("an id"),
             message: Message::Text("of somebody else".into()),
         };
-        hub.turn(deadline, [(); MAX_EVENTS].map(message).into_iter()).await;
+        hub.turn(deadline, (0..MAX_EVENTS).map(message)).await;
         assert!(hub.chat.next_deadline() > Some(deadline));
     }
 }
