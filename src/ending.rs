@@ -8,7 +8,7 @@ use crate::event::Cause;
 
 /// Why the manager tells a connection to close.
 ///
-/// JSON form: `"requested"`, `"replaced"`.
+/// JSON form: `"requested"`, `"replaced"`, `"rate_limited"`, `"message_too_big"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -17,6 +17,11 @@ pub enum Closing {
     Requested,
     /// A newer connection of its user took its place: [`UserOverflow::ReplaceOldest`](crate::UserOverflow).
     Replaced,
+
+    /// Its messages came too fast too often: [`Config::max_violations`](crate::Config::max_violations).
+    RateLimited,
+    /// It sent a message longer than [`Config::max_message_bytes`](crate::Config::max_message_bytes).
+    MessageTooBig,
 }
 
 impl fmt::Display for Closing {
@@ -24,6 +29,8 @@ impl fmt::Display for Closing {
         f.write_str(match self {
             Self::Requested => "requested",
             Self::Replaced => "replaced",
+            Self::RateLimited => "rate limited",
+            Self::MessageTooBig => "message too big",
         })
     }
 }

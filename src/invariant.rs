@@ -102,6 +102,13 @@ invariants! {
     Pings,
     /// Nothing was slept through that has not passed, and time was suspended as often as there were pauses.
     Clock,
+
+    /// No bucket is further from full than its rate lets it be, and where a rate is off there are none.
+    Buckets,
+    /// An open connection has fewer violations than it would be closed for, and none if no rate limits its messages.
+    Violations,
+    /// No more was dropped than came, and nobody was closed for it who was not told to close.
+    Drops,
 }
 
 impl fmt::Display for Invariant {

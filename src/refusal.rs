@@ -164,6 +164,17 @@ pub struct Answers {
     /// A newer connection of the same user took the place: 4005 `replaced`, and never again, or two browser tabs would
     /// replace each other for ever.
     pub replaced: CloseFrame,
+
+    /// The connection has sent too much too often, [`Config::max_violations`](crate::Config::max_violations) times: 1008
+    /// (policy violation) `rate_limited`, after 5 s. The advice follows the reason as it does in a
+    /// [refusal](Refusal::close_frame).
+    pub rate_limited: Answer,
+    /// The connection has sent more than [`Config::max_message_bytes`](crate::Config::max_message_bytes) at once: 1009
+    /// (message too big) `message_too_big`.
+    pub message_too_big: CloseFrame,
+    /// The server admits no more connections [for the moment](crate::Config::connect_rate): 1013 (try again later, as
+    /// IANA lists it, which the usual clients do) `connect_rate`. When to come again is worked out.
+    pub connect_rate: CloseFrame,
 }
 
 impl Default for Answers {
@@ -180,6 +191,9 @@ impl Default for Answers {
             user_limit: answer(4003, "user_limit", later),
             invalid_name: answer(4004, "invalid_name", Retry::Never),
             replaced: CloseFrame::preset(4005, "replaced"),
+            rate_limited: answer(1008, "rate_limited", later),
+            message_too_big: CloseFrame::preset(1009, "message_too_big"),
+            connect_rate: CloseFrame::preset(1013, "connect_rate"),
         }
     }
 }
@@ -187,40 +201,68 @@ impl Default for Answers {
 impl Answers {
     pub(crate) fn refusal(&self, breach: Breach, at: Time) -> Refusal {
         let Breach { rule, seen, threshold } = breach;
-        let Answer { close, retry } = self.answer(rule);
+        let (close, retry) = match rule {
+            // The rule saw how long the bucket needs to be full, and how long it may need.
+            RefusalRule::ConnectRate => (&self.connect_rate, after_nanos(seen.saturating_sub(threshold))),
+            _ => self.answer(rule),
+        };
         Refusal {
             rule,
             close: close.clone(),
-            retry: *retry,
+            retry,
             receipt: Receipt::of_count(seen, threshold, at),
         }
     }
 
     /// How long the reason of an answer is, its advice included, if that is more than can be sent.
     pub(crate) fn oversize(&self, rule: RefusalRule) -> Option<usize> {
-        let Answer { close, retry } = self.answer(rule);
-        let bytes = advise(rule, close, *retry).reason.as_bytes().len();
+        let (close, retry) = self.answer(rule);
+        let bytes = advise(rule, close, retry).reason.as_bytes().len();
         (bytes > MAX_REASON_BYTES).then_some(bytes)
     }
 
-    const fn answer(&self, rule: RefusalRule) -> &Answer {
-        match rule {
+    /// As it is set; for the connect rate, with the longest advice that there can be.
+    const fn answer(&self, rule: RefusalRule) -> (&CloseFrame, Retry) {
+        let Answer { close, retry } = match rule {
             RefusalRule::ServerFull => &self.server_full,
             RefusalRule::LobbyFull => &self.lobby_full,
             RefusalRule::UserLimit => &self.user_limit,
             RefusalRule::InvalidName => &self.invalid_name,
-        }
+            RefusalRule::ConnectRate => return (&self.connect_rate, after_nanos(u64::MAX)),
+        };
+        (close, *retry)
     }
+
+    /// What a connection is closed with that has sent too much too often.
+    pub(crate) fn rate_limited_frame(&self) -> CloseFrame {
+        with_advice(&self.rate_limited.close, self.rate_limited.retry)
+    }
+
+    /// As [`oversize`](Self::oversize), of that frame.
+    pub(crate) fn oversize_rate_limited(&self) -> Option<usize> {
+        let bytes = self.rate_limited_frame().reason.as_bytes().len();
+        (bytes > MAX_REASON_BYTES).then_some(bytes)
+    }
+}
+
+const fn after_nanos(nanos: u64) -> Retry {
+    Retry::After(Duration::from_nanos(nanos))
 }
 
 /// The close frame that tells when to come again, to those who do not compare its reason.
 fn advise(rule: RefusalRule, close: &CloseFrame, retry: Retry) -> CloseFrame {
-    let millis = match (rule, retry) {
-        (RefusalRule::ServerFull | RefusalRule::LobbyFull, _) | (_, Retry::Never) => {
-            return close.clone();
-        }
-        (_, Retry::Now) => 0,
-        (_, Retry::After(delay)) => delay.as_millis(),
+    match rule {
+        RefusalRule::ServerFull | RefusalRule::LobbyFull => close.clone(),
+        _ => with_advice(close, retry),
+    }
+}
+
+/// The close frame with the advice behind its reason, in milliseconds that are rounded up: who comes earlier is too early.
+fn with_advice(close: &CloseFrame, retry: Retry) -> CloseFrame {
+    let millis = match retry {
+        Retry::Never => return close.clone(),
+        Retry::Now => 0,
+        Retry::After(delay) => delay.as_nanos().div_ceil(1_000_000),
     };
     CloseFrame {
         code: close.code,
@@ -251,11 +293,20 @@ pub enum RefusalRule {
     UserLimit,
     /// [`Config::max_name_bytes`](crate::Config::max_name_bytes), or an empty name.
     InvalidName,
+    /// [`Config::connect_rate`](crate::Config::connect_rate). [`Refusal::retry`] has the exact delay after which the
+    /// connection would be admitted, if nobody else is until then and the server is not paused.
+    ConnectRate,
 }
 
 impl RefusalRule {
     /// All of them, in the order in which they are checked.
-    pub const ALL: [Self; 4] = [Self::InvalidName, Self::ServerFull, Self::LobbyFull, Self::UserLimit];
+    pub const ALL: [Self; 5] = [
+        Self::InvalidName,
+        Self::ServerFull,
+        Self::LobbyFull,
+        Self::UserLimit,
+        Self::ConnectRate,
+    ];
 }
 
 impl fmt::Display for RefusalRule {
@@ -265,6 +316,7 @@ impl fmt::Display for RefusalRule {
             Self::LobbyFull => "lobby full",
             Self::UserLimit => "user limit",
             Self::InvalidName => "invalid name",
+            Self::ConnectRate => "connect rate",
         })
     }
 }
@@ -311,7 +363,7 @@ impl Refusal {
         self.receipt
     }
 
-    /// What to send: the advice to come again follows the reason as `;retry=MS`. `server_full` and `lobby_full` go as
+    /// What to send: the advice to come again follows the reason as `;retry=MS`, rounded up. `server_full` and `lobby_full` go as
     /// they are, because clients compare them, and so does a reason that says never.
     pub fn close_frame(&self) -> CloseFrame {
         advise(self.rule, &self.close, self.retry)
@@ -340,6 +392,9 @@ mod tests {
             answers.user_limit.close,
             answers.invalid_name.close,
             answers.replaced,
+            answers.rate_limited.close,
+            answers.message_too_big,
+            answers.connect_rate,
         ];
         for preset in presets {
             assert_eq!(CloseFrame::new(preset.code(), preset.reason()), Ok(preset));

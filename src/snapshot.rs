@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::{Active, Clock};
 use crate::config::{Config, ConfigError};
+use crate::gcra::Bucket;
 use crate::id::{ConnId, LobbyId};
 use crate::invariant::Violation;
 use crate::json::nullable;
@@ -64,6 +65,9 @@ pub(crate) struct State {
     pub(crate) free_connections: Vec<ConnId>,
     /// As `retired_lobbies`.
     pub(crate) retired_connections: Vec<u32>,
+
+    /// Of the connect rate.
+    pub(crate) connect_bucket: Bucket,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +93,9 @@ pub(crate) struct SavedUser {
     pub(crate) closing: Vec<SavedClosing>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) replaced: Option<SavedClosing>,
+
+    /// Of the user's message rate.
+    pub(crate) message_bucket: Bucket,
 }
 
 /// An open connection.
@@ -102,6 +109,11 @@ pub(crate) struct SavedConn {
     /// Where it is, in the order of joining.
     pub(crate) lobbies: Vec<(LobbyId, Ticket)>,
     pub(crate) pulse: Pulse,
+
+    /// Of its own message rate.
+    pub(crate) message_bucket: Bucket,
+    /// Of the message rates, its own and the user's.
+    pub(crate) violations: u32,
 }
 
 /// A connection that was told to close. Its pulse shows nowhere any more.

@@ -58,6 +58,13 @@ pub struct Stats {
     /// ... and how long they were together.
     #[serde(with = "nanos")]
     pub suspended: Duration,
+
+    /// Messages dropped, by reason; `messages_in` has them, too. Each that was too big closed its connection.
+    pub drops: Drops,
+    /// Messages dropped for a rate, whichever it was: each is a violation of its connection.
+    pub violations: u64,
+    /// Connections closed for their violations.
+    pub closes_rate_limited: u64,
 }
 
 /// Refusals by rule.
@@ -73,6 +80,29 @@ pub struct Refusals {
     pub lobby_full: u64,
     /// [`RefusalRule::UserLimit`](crate::RefusalRule::UserLimit).
     pub user_limit: u64,
+
+    /// [`RefusalRule::ConnectRate`](crate::RefusalRule::ConnectRate).
+    pub connect_rate: u64,
+}
+
+/// Dropped messages by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Drops {
+    /// [`DropReason::Throttled`](crate::DropReason::Throttled), by [`RateScope::Connection`](crate::RateScope).
+    pub connection_rate: u64,
+    /// [`DropReason::Throttled`](crate::DropReason::Throttled), by [`RateScope::User`](crate::RateScope).
+    pub user_rate: u64,
+    /// [`DropReason::TooBig`](crate::DropReason::TooBig).
+    pub too_big: u64,
+}
+
+impl Drops {
+    /// What was dropped for a rate.
+    pub(crate) const fn violations(self) -> u64 {
+        self.connection_rate + self.user_rate
+    }
 }
 
 /// Evictions by cause.
@@ -105,6 +135,9 @@ pub(crate) struct Counters {
     pub(crate) missed_pings: u64,
     pub(crate) stale_ids: u64,
     pub(crate) pauses: u64,
+
+    pub(crate) drops: Drops,
+    pub(crate) closes_rate_limited: u64,
 }
 
 impl Counters {
@@ -118,6 +151,7 @@ impl Counters {
                     server_full,
                     lobby_full,
                     user_limit,
+                    connect_rate,
                 },
             evictions:
                 Evictions {
@@ -135,6 +169,13 @@ impl Counters {
             missed_pings,
             stale_ids,
             pauses,
+            drops:
+                Drops {
+                    connection_rate,
+                    user_rate,
+                    too_big,
+                },
+            closes_rate_limited,
         } = *self;
         let counters = [
             ("admissions", admissions),
@@ -154,6 +195,11 @@ impl Counters {
             ("missed_pings", missed_pings),
             ("stale_ids", stale_ids),
             ("pauses", pauses),
+            ("refusals.connect_rate", connect_rate),
+            ("drops.connection_rate", connection_rate),
+            ("drops.user_rate", user_rate),
+            ("drops.too_big", too_big),
+            ("closes_rate_limited", closes_rate_limited),
         ];
         let excessive = counters.into_iter().find(|&(_, count)| count > MOST_COUNTED);
         excessive.map(|(name, _)| name)

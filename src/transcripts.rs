@@ -25,3 +25,5 @@
 #![doc = include_str!("../tests/transcripts/20-the-clock-steps-back.md")]
 #![doc = include_str!("../tests/transcripts/21-shutting-down.md")]
 #![doc = include_str!("../tests/transcripts/22-the-numbers.md")]
+#![doc = include_str!("../tests/transcripts/23-too-many-messages.md")]
+#![doc = include_str!("../tests/transcripts/24-a-rush-at-the-door.md")]

@@ -8,7 +8,7 @@ use lobbykeeper::{
 };
 use support::{Desk, frame, secs};
 
-use RefusalRule::{InvalidName, LobbyFull, ServerFull, UserLimit};
+use RefusalRule::{ConnectRate, InvalidName, LobbyFull, ServerFull, UserLimit};
 
 fn limits(server: u32, lobby: u32, user: u32) -> Config {
     Config {
@@ -40,7 +40,7 @@ fn the_first_rule_that_fails_is_the_reason() {
         desk.connect("attic", "bob");
         assert_eq!(desk.refused(lobby, "ann"), wanted, "{wanted:?}");
     }
-    assert_eq!(RefusalRule::ALL, [InvalidName, ServerFull, LobbyFull, UserLimit]);
+    assert_eq!(RefusalRule::ALL, [InvalidName, ServerFull, LobbyFull, UserLimit, ConnectRate]);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn the_close_frame_carries_the_advice_behind_the_reason() {
     for rule in [UserLimit, InvalidName] {
         for (retry, wanted) in [
             (Retry::After(secs(5)), "why;retry=5000"),
-            (Retry::After(std::time::Duration::from_micros(1_500)), "why;retry=1"),
+            (Retry::After(std::time::Duration::from_micros(1_500)), "why;retry=2"),
             (Retry::Now, "why;retry=0"),
             (Retry::Never, "why"),
         ] {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use counting::{ALLOCATIONS, LIVE, TAKEN};
 use lobbykeeper::{
     Cause, CloseFrame, Config, ConnId, Except, Frame, Handshake, Inbound, LobbyId, Manager, Outbox, Output, Payload,
-    PingFormat, Snapshot, Time,
+    PingFormat, Rate, Snapshot, Time,
 };
 
 /// How often a call allocates.
@@ -109,6 +109,50 @@ fn a_message_allocates_nothing() {
         }),
         0
     );
+}
+
+#[test]
+fn a_message_that_is_paid_for_or_dropped_allocates_nothing() {
+    let rate = Rate {
+        events: 1,
+        per: Duration::from_secs(1),
+        burst: 2,
+    };
+    let (mut manager, mut out, conns, _) = lobby(Config {
+        message_rate: Some(rate),
+        user_message_rate: Some(rate),
+        max_message_bytes: Some(1_000),
+        ..Config::default()
+    });
+    let mut say = |conn| {
+        matches!(
+            manager.message(Time::ZERO, conn, Frame::text("hello"), &mut out),
+            Inbound::Deliver
+        )
+    };
+    // The outbox is warm after a few notices.
+    assert_eq!(
+        [(); 8]
+            .map(|()| say(conns[0]))
+            .into_iter()
+            .filter(|taken| *taken)
+            .count(),
+        2
+    );
+    out.clear();
+    let mut say = |conn| {
+        matches!(
+            manager.message(Time::ZERO, conn, Frame::text("hello"), &mut out),
+            Inbound::Deliver
+        )
+    };
+    let mut taken = 0;
+    let allocated = allocations(|| {
+        for &conn in &conns[MEMBERS - 2..] {
+            taken += [(); 3].map(|()| say(conn)).into_iter().filter(|taken| *taken).count();
+        }
+    });
+    assert_eq!((taken, allocated), (4, 0));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //! agree there, too, and this shows that it is looked at.
 
 use lobbykeeper::Config;
-use lobbykeeper::testing::strategy::{crowd_settings, crowd_step, hasty_step, knobs, newcomer, patient_step, step};
+use lobbykeeper::testing::strategy::{
+    chatty_settings, chatty_step, crowd_settings, crowd_step, hasty_step, knobs, newcomer, patient_step, step,
+};
 use lobbykeeper::testing::{Meeting, Meetings, Pair, Step};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -10,7 +12,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 /// Settings and steps of each kind.
-fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 4] {
+fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 5] {
     let any_settings = || knobs().prop_map(Config::from);
     let crowd =
         (vec(newcomer(), 2..=12), vec(crowd_step(), 1..=120)).prop_map(|(crowd, later)| [crowd, later].concat());
@@ -19,6 +21,7 @@ fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 4] {
         (any_settings(), vec(hasty_step(), 1..=120)).boxed(),
         (any_settings(), vec(patient_step(), 1..=120)).boxed(),
         (crowd_settings(), crowd).boxed(),
+        (chatty_settings(), vec(chatty_step(), 1..=120)).boxed(),
     ]
 }
 

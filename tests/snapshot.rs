@@ -4,9 +4,14 @@ mod cases;
 mod support;
 
 use cases::cases;
-use lobbykeeper::testing::strategy::{crowd_settings, crowd_step, hasty_step, knobs, newcomer, patient_steps, steps};
+use lobbykeeper::testing::strategy::{
+    chatty_settings, chatty_step, crowd_settings, crowd_step, hasty_step, knobs, newcomer, patient_steps, steps,
+};
 use lobbykeeper::testing::{Pair, Seen, Steps, View};
-use lobbykeeper::{Command, Config, ConnId, Except, Input, Manager, Outbox, Snapshot, Time, UserOverflow};
+use lobbykeeper::{
+    Command, Config, ConnId, DropReason, Except, Inbound, Input, Manager, Outbox, Rate, RateScope, RefusalRule,
+    Snapshot, Time, UserOverflow,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -85,6 +90,11 @@ proptest! {
     }
 
     #[test]
+    fn so_it_does_where_much_is_said(settings in chatty_settings(), steps in vec(chatty_step(), 1..=120)) {
+        goes_on_from_everywhere(settings, &Steps(steps))?;
+    }
+
+    #[test]
     fn a_restored_manager_and_a_clone_go_on_alike_for_ever_after(
         knobs in knobs(), steps in steps(), share in 0_usize..=100,
     ) {
@@ -102,6 +112,15 @@ proptest! {
     }
 }
 
+/// One in so many seconds.
+fn rate(seconds: u64, burst: u32) -> Rate {
+    Rate {
+        events: 1,
+        per: secs(seconds),
+        burst,
+    }
+}
+
 /// A manager that has been through much, in small settings, and its connections by index.
 fn desk() -> (Desk, [ConnId; 5]) {
     let mut desk = Desk::with(Config {
@@ -111,6 +130,11 @@ fn desk() -> (Desk, [ConnId; 5]) {
         user_overflow: UserOverflow::ReplaceOldest,
         max_lobbies_per_connection: Some(2),
         max_name_bytes: 4,
+        message_rate: Some(rate(10, 2)),
+        user_message_rate: Some(rate(1, 5)),
+        connect_rate: Some(rate(10, 20)),
+        max_violations: Some(5),
+        max_message_bytes: Some(200),
         ..Config::default()
     });
     let ann = desk.connect("den", "ann");
@@ -148,6 +172,10 @@ fn desk() -> (Desk, [ConnId; 5]) {
     assert!(desk.kick(dan));
     let eve = desk.connect("pit", "eve");
     assert!(desk.closed(eve));
+    // Two messages are taken, one is dropped.
+    for _ in 0..3 {
+        desk.say(third, "hello");
+    }
     desk.out.clear();
     (desk, [ann, bob, second, third, dan])
 }
@@ -277,6 +305,31 @@ fn the_time_until_a_manager_is_restored_is_a_pause_that_nobody_is_evicted_for() 
     assert!(!said.iter().any(|line| line.starts_with("evict")), "{said:?}");
     assert!(desk.manager.is_open(bob), "a ping from before cannot be missed");
     assert_eq!(desk.manager.stats().pauses, before.pauses + 1);
+}
+
+#[test]
+fn what_has_been_used_of_the_rates_stays_used() {
+    let (mut desk, [_, _, second, third, _]) = desk();
+    desk.manager = restored(&desk.manager);
+    let throttled = |by, seconds| {
+        let retry_after = secs(seconds);
+        Inbound::Dropped(DropReason::Throttled { by, retry_after })
+    };
+    assert_eq!(desk.say(third, "hello"), throttled(RateScope::Connection, 10));
+    assert!(desk.said()[0].ends_with("(violation 2)"));
+    // Three of the user's five are left, one of which the second connection may not use.
+    let said = [second, second, second].map(|conn| desk.say(conn, "hello"));
+    assert_eq!(
+        said,
+        [Inbound::Deliver, Inbound::Deliver, throttled(RateScope::Connection, 10)]
+    );
+    // At one each ten seconds, since the start 7 of 20 were used, and of those 2 earned again.
+    let more = (0..20).take_while(|_| {
+        let conn = desk.try_connect("pit", "eve");
+        conn.is_ok_and(|conn| desk.closed(conn))
+    });
+    assert_eq!(more.count(), 15);
+    assert_eq!(desk.refused("pit", "eve"), Some(RefusalRule::ConnectRate));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::id::ConnId;
 use crate::list::List;
 use crate::outbox::{Notice, Outbox};
 use crate::payload::Frame;
-use crate::pulse::Next;
+use crate::pulse::{Echo, Next};
 use crate::time::{Time, duration_nanos};
 use crate::wire::{self, Pong};
 
@@ -35,9 +35,14 @@ impl PingBatch {
 }
 
 impl Manager {
-    /// A whole message or a control frame came in from a connection. Any of them proves that the connection lives.
+    /// A whole message or a control frame came in from a connection. Any of them proves that the connection lives, one
+    /// that is dropped included.
     ///
-    /// Moves no timer and, unless the frame is a pong, writes nothing. O(1), and O(length) up to 1 KiB to recognise a
+    /// All of them pay for the [message rates](crate::Config::message_rate), but for the pong that answers the outstanding
+    /// ping; what comes too soon is [dropped](Inbound::Dropped), and what is [too long](crate::Config::max_message_bytes)
+    /// is dropped and closes the connection.
+    ///
+    /// Moves no timer and, unless the frame is a pong or is dropped, writes nothing. O(1), and O(length) up to 1 KiB to recognise a
     /// JSON pong; only a text that mentions `health_pong` is parsed. Malformed text is the application's to judge.
     #[expect(
         clippy::needless_pass_by_value,
@@ -54,28 +59,46 @@ impl Manager {
         if self.conns.at_mut(slot).pulse.heard(moment.active) {
             self.silence_ended();
         }
-        let pong = match (&frame, self.config.ping_format) {
-            (Frame::Text(text), PingFormat::Json) => match wire::read_json_pong(text) {
-                Some(Pong { timestamp }) => timestamp,
-                None => return Inbound::Deliver,
-            },
-            (Frame::Text(_), PingFormat::WebSocket) | (Frame::Binary(_), _) => {
-                return Inbound::Deliver;
-            }
-            (Frame::Pong(data), PingFormat::WebSocket) => wire::read_frame_pong(data),
-            (Frame::Pong(_), PingFormat::Json) | (Frame::Ping(_), _) => None,
-        };
-        if let Some(timestamp) = pong
-            && let Some((rtt, requested)) =
-                self.conns
-                    .at_mut(slot)
-                    .pulse
-                    .pong(moment.active, self.clock.pauses, timestamp)
+        if let Some(max) = self.config.max_message_bytes
+            && frame.len() > max as usize
         {
-            self.counters.pongs += 1;
-            out.notice(Notice::Pong { conn, rtt, requested });
+            return Inbound::Dropped(self.drop_oversize(moment, slot, frame.len(), max, out));
         }
-        Inbound::Handled
+        let (inbound, echoed) = match (&frame, self.config.ping_format) {
+            (Frame::Text(text), PingFormat::Json) => match wire::read_json_pong(text) {
+                Some(Pong { timestamp }) => (Inbound::Handled, timestamp),
+                None => (Inbound::Deliver, None),
+            },
+            (Frame::Text(_), PingFormat::WebSocket) | (Frame::Binary(_), _) => (Inbound::Deliver, None),
+            (Frame::Pong(data), PingFormat::WebSocket) => (Inbound::Handled, wire::read_frame_pong(data)),
+            (Frame::Pong(_), PingFormat::Json) | (Frame::Ping(_), _) => (Inbound::Handled, None),
+        };
+        if let Some(timestamp) = echoed
+            && self.is_answer(moment, slot, timestamp, out)
+        {
+            return inbound;
+        }
+        if self.rates.limit_messages()
+            && let Err(reason) = self.pay_for_message(moment, slot, out)
+        {
+            return Inbound::Dropped(reason);
+        }
+        inbound
+    }
+
+    /// Whether a pong answers the outstanding ping of its connection, which it then settles.
+    fn is_answer(&mut self, moment: Moment, slot: u32, timestamp: u64, out: &mut Outbox) -> bool {
+        let pulse = &mut self.conns.at_mut(slot).pulse;
+        match pulse.pong(moment.active, self.clock.pauses, timestamp) {
+            Echo::Unasked => false,
+            Echo::Timeless => true,
+            Echo::Answer { rtt, requested } => {
+                self.counters.pongs += 1;
+                let conn = ConnId::new(self.conns.key_at(slot));
+                out.notice(Notice::Pong { conn, rtt, requested });
+                true
+            }
+        }
     }
 
     /// Time passed: sends the pings that are due, evicts who is stale or did not close in time.

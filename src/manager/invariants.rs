@@ -37,6 +37,7 @@ impl Manager {
         }
         self.check_population()?;
         self.check_limits()?;
+        self.check_rates()?;
         self.check_counters()
     }
 
@@ -57,7 +58,8 @@ impl Manager {
             && timeout == duration_nanos(config.ping_timeout)
             && max_missed == config.max_missed
             && self.close_timeout == duration_nanos(config.close_timeout)
-            && self.pause_tolerance == config.pause_tolerance.map(duration_nanos);
+            && self.pause_tolerance == config.pause_tolerance.map(duration_nanos)
+            && self.rates.are_of(config);
         ensure(times, Invariant::Settings, || {
             format!("{patience:?} is not what the settings say")
         })
@@ -306,7 +308,12 @@ impl Manager {
             settled && counters.pings <= counters.messages_out,
             Invariant::Pings,
             details,
-        )
+        )?;
+        let (drops, limited) = (counters.drops, counters.closes_rate_limited);
+        let dropped = sum(&[drops.connection_rate, drops.user_rate, drops.too_big]) <= counters.messages_in;
+        let closed = limited <= sum(&[drops.connection_rate, drops.user_rate])
+            && sum(&[limited, drops.too_big]) <= counters.closes;
+        ensure(dropped && closed, Invariant::Drops, details)
     }
 }
 

@@ -6,6 +6,7 @@ mod conn;
 mod health;
 mod invariants;
 mod query;
+mod rates;
 mod receipts;
 mod restore;
 mod send;
@@ -17,6 +18,7 @@ use alloc::vec::Vec;
 pub use query::LobbyUsers;
 
 use self::conn::{Conn, Lobby, User};
+use self::rates::Rates;
 use self::transitions::Population;
 use crate::clock::{Clock, Moment};
 use crate::config::{Config, ConfigError};
@@ -58,6 +60,7 @@ pub struct Manager {
     deadlines: Deadlines,
     clock: Clock,
     pinger: Pinger,
+    rates: Rates,
 
     population: Population,
     counters: Counters,
@@ -91,6 +94,7 @@ impl Manager {
             deadlines: Deadlines::new(),
             clock: Clock::new(),
             pinger: Pinger::new(config.ping_format),
+            rates: Rates::new(&config),
             population: Population::default(),
             counters: Counters::default(),
             stale_wave: false,

@@ -150,6 +150,9 @@ impl Manager {
             clock_steps_back: self.clock.steps_back,
             pauses: counters.pauses,
             suspended: self.clock.suspended(),
+            drops: counters.drops,
+            violations: counters.drops.violations(),
+            closes_rate_limited: counters.closes_rate_limited,
         }
     }
 

@@ -4,21 +4,15 @@ use core::time::Duration;
 
 use super::Manager;
 use crate::clock::Moment;
-use crate::ending::{Closing, Eviction};
+use crate::ending::Eviction;
 use crate::receipt::Receipt;
 
 impl Manager {
-    /// Of a `Close` for an open connection, whose successor has been registered if it is replaced.
-    pub(super) fn closing_receipt(&self, moment: Moment, slot: u32, cause: Closing) -> Receipt {
-        let (seen, threshold) = match cause {
-            Closing::Requested => (0, 0),
-            Closing::Replaced => {
-                let open = self.users.at(self.conns.at(slot).user).open_count;
-                let limit = self.config.max_connections_per_user.unwrap_or(open);
-                (open.saturating_sub(1), limit)
-            }
-        };
-        Receipt::of_count(seen.into(), threshold.into(), moment.time)
+    /// Of a `Close` for an open connection that is replaced, whose successor has been registered.
+    pub(super) fn replaced_receipt(&self, moment: Moment, slot: u32) -> Receipt {
+        let open = self.users.at(self.conns.at(slot).user).open_count;
+        let limit = self.config.max_connections_per_user.unwrap_or(open);
+        Receipt::of_count(open.saturating_sub(1).into(), limit.into(), moment.time)
     }
 
     /// Of an `Evict`.

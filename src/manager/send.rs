@@ -8,6 +8,7 @@ use crate::event::{Except, LobbyRef};
 use crate::id::ConnId;
 use crate::outbox::Outbox;
 use crate::payload::Payload;
+use crate::receipt::Receipt;
 use crate::refusal::CloseFrame;
 use crate::time::Time;
 
@@ -104,7 +105,8 @@ impl Manager {
         let Some(slot) = self.open_slot(conn) else {
             return false;
         };
-        self.begin_close(moment, slot, close, Closing::Requested, out);
+        let receipt = Receipt::of_count(0, 0, moment.time);
+        self.begin_close(moment, slot, close, Closing::Requested, receipt, out);
         true
     }
 
@@ -117,8 +119,9 @@ impl Manager {
             .filter(|(_, conn)| conn.is_open())
             .map(|(key, _)| key.index)
             .collect();
+        let receipt = Receipt::of_count(0, 0, moment.time);
         for &slot in &open {
-            self.begin_close(moment, slot, close, Closing::Requested, out);
+            self.begin_close(moment, slot, close, Closing::Requested, receipt, out);
         }
         open.len()
     }

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use super::Manager;
 use super::conn::Phase;
+use super::rates::Meter;
 use crate::config::Config;
 use crate::id::{ConnId, LobbyId};
 use crate::snapshot::{SavedClosing, SavedConn, SavedLobby, SavedUser, Snapshot, State};
@@ -59,6 +60,7 @@ impl Manager {
                 open: user.open.iter(&self.conns).map(|slot| self.save_open(slot)).collect(),
                 closing: closing.remove(&slot).unwrap_or_default(),
                 replaced: user.replaced.map(|slot| self.save_closing(slot)),
+                message_bucket: self.rates.user(slot),
             }
         });
         let users = users.collect();
@@ -87,12 +89,14 @@ impl Manager {
             users,
             free_connections: self.conns.free().map(ConnId::new).collect(),
             retired_connections: self.conns.retired().collect(),
+            connect_bucket: self.rates.connects(),
         })
     }
 
     fn save_open(&self, slot: u32) -> SavedConn {
         let conn = self.conns.at(slot);
         let seats = conn.memberships.as_slice().iter();
+        let Meter { bucket, violations } = self.rates.meter(slot);
         SavedConn {
             id: ConnId::new(self.conns.key_at(slot)),
             check: self.deadlines.get(slot),
@@ -100,6 +104,8 @@ impl Manager {
                 .map(|seat| (LobbyId::new(self.lobbies.key_at(seat.lobby)), seat.ticket))
                 .collect(),
             pulse: conn.pulse.clone(),
+            message_bucket: bucket,
+            violations,
         }
     }
 

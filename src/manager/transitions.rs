@@ -15,6 +15,7 @@ use crate::ending::{Closing, Ending, Eviction};
 use crate::id::{ConnId, LobbyId};
 use crate::outbox::{Notice, Outbox};
 use crate::pulse::Pulse;
+use crate::receipt::Receipt;
 use crate::refusal::CloseFrame;
 
 /// How many there are.
@@ -51,15 +52,14 @@ impl Manager {
         victim: Option<u32>,
         out: &mut Outbox,
     ) -> ConnId {
-        let user = self
-            .users
-            .find(user)
-            .unwrap_or_else(|| self.users.insert(user, User::NEW).index);
+        let known = self.users.find(user);
+        let user = known.unwrap_or_else(|| self.users.insert(user, User::NEW).index);
         let key = self.conns.insert(Conn::new(user, Pulse::new(moment.active)));
         let (slot, conn) = (key.index, ConnId::new(key));
         let first_ping = self.first_ping(moment, conn);
         self.conns.at_mut(slot).pulse.schedule_first_ping(first_ping);
         self.deadlines.set(slot, first_ping);
+        self.rates.admitted(moment.active, slot, user, known.is_none());
 
         let record = self.users.at_mut(user);
         record.open.push_back(&mut self.conns, slot);
@@ -136,9 +136,9 @@ impl Manager {
         slot: u32,
         frame: &CloseFrame,
         cause: Closing,
+        receipt: Receipt,
         out: &mut Outbox,
     ) {
-        let receipt = self.closing_receipt(moment, slot, cause);
         out.close(ConnId::new(self.conns.key_at(slot)), frame, cause, receipt);
         self.counters.closes += 1;
         self.withdraw(slot, out);
@@ -155,7 +155,8 @@ impl Manager {
             self.evict(moment, earlier, Eviction::Replaced, out);
         }
         let frame = self.config.answers.replaced.clone();
-        self.begin_close(moment, slot, &frame, Closing::Replaced, out);
+        let receipt = self.replaced_receipt(moment, slot);
+        self.begin_close(moment, slot, &frame, Closing::Replaced, receipt, out);
         self.conns.at_mut(slot).phase = Phase::Closing { replaced: true };
         self.population.closing_replaced += 1;
         self.users.at_mut(user).replaced = Some(slot);

@@ -5,7 +5,10 @@ use std::fmt;
 
 use super::model::{Lobby, Model, Phase};
 use super::told::{Answered, NotEntered, Outcome, Told};
-use crate::{Call, ConnId, Event, Eviction, Except, Inbound, Input, LobbyRef, RefusalRule, Request, UserOverflow};
+use crate::{
+    Call, Config, ConnId, DropReason, Event, Eviction, Except, Inbound, Input, LobbyRef, RefusalRule, Request,
+    UserOverflow,
+};
 
 macro_rules! meetings {
     ($($(#[doc = $text:literal])+ $name:ident $($ahead:ident)?,)+) => {
@@ -94,9 +97,23 @@ meetings! {
     /// takeover, dead id or another user: ordinary admission
     TakesOver ahead,
     /// user's bucket, last close: dies with it
-    UserBucket ahead,
+    UserBucket,
     /// evict, broadcast in the same outbox: the run of ids stays as written
     EvictSend,
+    /// pause, rates: suspended time earns no tokens
+    PauseRates,
+    /// rates, pong: the one that answers the outstanding ping is free
+    RatesPong,
+    /// rates, silence: what is dropped proves life
+    RatesSilence,
+    /// rates, two of them: what the one drops the other is not charged for
+    RatesBoth,
+    /// message size, rates: too long closes, whatever the buckets say
+    SizeRates,
+    /// connect rate, replace: the newcomer pays; who is refused replaces nobody
+    ConnectRateReplace,
+    /// connect rate, another limit: whom that refuses pays nothing
+    ConnectRateLimit,
 }
 
 impl fmt::Display for Meeting {
@@ -162,11 +179,16 @@ impl Scene<'_> {
             Meeting::EvictSend,
             self.evicts(|conn, _| addressed_before.contains(&conn)),
         )];
+        met.push((Meeting::UserBucket, self.forgets_a_throttled_user()));
         match call {
-            Call::Event(Event::Connected(handshake)) => met.extend(self.connect(&handshake.user)),
+            Call::Event(Event::Connected(handshake)) => {
+                met.extend(self.connect(&handshake.user));
+                met.extend(self.connect_rate(&handshake.lobby, &handshake.user));
+            }
             Call::Event(Event::Message { conn, .. }) => {
                 let stale = self.outcome.answered == Answered::Message(Inbound::Stale);
                 met.push((Meeting::ClosingMessage, stale && self.was_closing(*conn)));
+                met.extend(self.message(*conn));
             }
             Call::Event(Event::Tick) => met.extend(self.tick()),
             Call::Request(Request::Kick { conn, .. }) => {
@@ -213,6 +235,74 @@ impl Scene<'_> {
                     && beyond(config.max_connections_per_user, theirs),
             ),
         ]
+    }
+
+    fn connect_rate(&self, lobby: &str, user: &str) -> [(Meeting, bool); 2] {
+        let refused_by = match &self.outcome.answered {
+            Answered::Connected(Err(refusal)) => Some(refusal.rule),
+            _ => None,
+        };
+        let is_over = self.before.check_connect_rate().is_err();
+        let unhurried = Model {
+            config: Config {
+                connect_rate: None,
+                ..self.before.config.clone()
+            },
+            ..self.before.clone()
+        };
+        let would_replace = matches!(unhurried.admission(lobby, user), Ok(Some(_)));
+        let other = refused_by.is_some_and(|rule| rule != RefusalRule::ConnectRate);
+        [
+            (
+                Meeting::ConnectRateReplace,
+                refused_by == Some(RefusalRule::ConnectRate) && would_replace,
+            ),
+            (
+                Meeting::ConnectRateLimit,
+                other && !is_over && self.before.config.connect_rate.is_some(),
+            ),
+        ]
+    }
+
+    fn message(&self, conn: ConnId) -> Vec<(Meeting, bool)> {
+        let Some(then) = self.before.open(conn) else {
+            return Vec::new();
+        };
+        let (inbound, told) = (&self.outcome.answered, &self.outcome.told);
+        let paused = told.iter().find_map(|told| match told {
+            Told::Paused { by } => Some(*by),
+            _ => None,
+        });
+        let throttled = match inbound {
+            Answered::Message(Inbound::Dropped(DropReason::Throttled { retry_after, .. })) => Some(*retry_after),
+            _ => None,
+        };
+        let too_big = *inbound == Answered::Message(Inbound::Dropped(DropReason::TooBig));
+        let answers = told.iter().any(|told| matches!(told, Told::Pong { .. }));
+        let would_be_throttled = self.after.would_be_throttled(then);
+        [
+            (
+                Meeting::PauseRates,
+                throttled.zip(paused).is_some_and(|(wait, by)| wait <= by),
+            ),
+            (Meeting::RatesPong, answers && would_be_throttled),
+            (Meeting::RatesSilence, throttled.is_some() && then.health.missed > 0),
+            (
+                Meeting::RatesBoth,
+                throttled.is_some() && self.after.would_be_throttled_by_one(then),
+            ),
+            (Meeting::SizeRates, too_big && would_be_throttled),
+        ]
+        .into()
+    }
+
+    /// A user's last connection has gone, and the user had sent as much as may be.
+    fn forgets_a_throttled_user(&self) -> bool {
+        let mut gone = self.outcome.told.iter().filter_map(|told| match told {
+            Told::Ended { user, .. } => Some(user),
+            _ => None,
+        });
+        gone.any(|user| self.before.is_user_throttled(user) && !self.after.is_user_throttled(user))
     }
 
     fn tick(&self) -> [(Meeting, bool); 2] {

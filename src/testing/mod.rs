@@ -43,6 +43,7 @@ mod model;
 mod model_clock;
 mod model_entry;
 mod model_health;
+mod model_rates;
 mod pair;
 mod pong;
 mod replay;

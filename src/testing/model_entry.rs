@@ -1,17 +1,20 @@
 //! The model's doors: who comes in, and into which lobbies.
 
+use std::time::Duration;
+
 use crate::{Answer, Closing, ConnId, Eviction, LobbyId, LobbyRef, Receipt, RefusalRule, Retry, Time, UserOverflow};
 
 use super::model::{Conn, Lobby, Model, Phase};
 use super::model_health::Health;
+use super::model_rates::Taken;
 use super::told::{NotEntered, Told, TurnedAway};
 
 /// A rule that stands against somebody, what it saw and what it allows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Against {
-    rule: RefusalRule,
-    seen: u64,
-    threshold: u64,
+    pub(super) rule: RefusalRule,
+    pub(super) seen: u64,
+    pub(super) threshold: u64,
 }
 
 /// The limit, if there are as many as it allows.
@@ -56,6 +59,7 @@ impl Model {
                 });
             }
         }
+        self.check_connect_rate()?;
         Ok(victim)
     }
 
@@ -70,8 +74,11 @@ impl Model {
             phase: Phase::Open,
             closing_since: None,
             health,
+            messages: Taken::default(),
+            violations: 0,
         });
         self.counted.admissions += 1;
+        self.count_connect();
         self.enter(id, lobby);
         if let Some(victim) = victim {
             self.replace(victim);
@@ -91,7 +98,10 @@ impl Model {
             self.evict(lingering, Eviction::Replaced);
         }
         let close = self.config.answers.replaced.clone();
-        self.begin_close(victim, &close, Closing::Replaced);
+        // The newcomer is there already.
+        let theirs = self.conns_of(&user).len() - 1;
+        let most = self.config.max_connections_per_user.unwrap();
+        self.begin_close(victim, &close, Closing::Replaced, (theirs as u64, most.into()));
     }
 
     fn check_name(&self, name: &str) -> Result<(), Against> {
@@ -110,15 +120,20 @@ impl Model {
     pub(crate) fn refusal(&self, against: Against) -> TurnedAway {
         let Against { rule, seen, threshold } = against;
         let answers = &self.config.answers;
+        let connect_rate = Answer {
+            close: answers.connect_rate.clone(),
+            retry: Retry::After(Duration::from_nanos(seen.saturating_sub(threshold))),
+        };
         let (Answer { close, retry }, verbatim) = match rule {
             RefusalRule::ServerFull => (&answers.server_full, true),
             RefusalRule::LobbyFull => (&answers.lobby_full, true),
             RefusalRule::UserLimit => (&answers.user_limit, false),
-            _ => (&answers.invalid_name, false),
+            RefusalRule::ConnectRate => (&connect_rate, false),
+            RefusalRule::InvalidName => (&answers.invalid_name, false),
         };
         let reason = close.reason();
         let on_the_wire = match retry {
-            Retry::After(delay) if !verbatim => format!("{reason};retry={}", delay.as_millis()),
+            Retry::After(delay) if !verbatim => format!("{reason};retry={}", delay.as_nanos().div_ceil(1_000_000)),
             Retry::Now if !verbatim => format!("{reason};retry=0"),
             _ => reason.into(),
         };
@@ -138,6 +153,7 @@ impl Model {
             RefusalRule::LobbyFull => self.counted.lobby_full += 1,
             RefusalRule::UserLimit => self.counted.user_limit += 1,
             RefusalRule::InvalidName => self.counted.invalid_name += 1,
+            RefusalRule::ConnectRate => self.counted.connect_rate += 1,
         }
         self.refusal(against)
     }

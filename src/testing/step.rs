@@ -177,7 +177,7 @@ const USERS: [&str; 8] = [
     "",
     "a user with a name that is much too long",
 ];
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     "hello",
     "",
     r#"{"type":"chat","text":"health_pong"}"#,
@@ -187,6 +187,8 @@ const TEXTS: [&str; 9] = [
     r#"["health_pong",1]"#,
     r#"{"type":"no_health_pong","timestamp":1}"#,
     "äöü \u{1f980}",
+    "a text that is longer than any message may be where there is a limit, which is at least as long as what a control \
+     frame may carry: a hundred and twenty-five bytes",
 ];
 
 fn pick<'a>(names: &[&'a str], number: u8) -> &'a str {

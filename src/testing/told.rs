@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Closing, Command, ConnId, Ending, Eviction, Inbound, JoinError, LobbyId, Notice, Outbox, Output, Payload, Receipt,
-    Refusal, RefusalRule, Reply, Retry,
+    Closing, Command, ConnId, Ending, Eviction, Inbound, JoinError, LobbyId, Notice, Outbox, Output, Payload,
+    RateScope, Receipt, Refusal, RefusalRule, Reply, Retry,
 };
 
 /// A payload; the model cannot make a `Payload::Ping`.
@@ -86,6 +86,13 @@ pub(crate) enum Told {
     StaleWave {
         missed: u32,
         open: u32,
+    },
+    Throttled {
+        conn: ConnId,
+        by: RateScope,
+        retry_after: Duration,
+        violations: u32,
+        receipt: Receipt,
     },
 }
 
@@ -179,6 +186,19 @@ impl From<Notice<'_>> for Told {
             Notice::PingTimedOut { conn } => Self::PingTimedOut { conn },
             Notice::Paused { by } => Self::Paused { by },
             Notice::StaleWave { missed, open } => Self::StaleWave { missed, open },
+            Notice::Throttled {
+                conn,
+                by,
+                retry_after,
+                violations,
+                receipt,
+            } => Self::Throttled {
+                conn,
+                by,
+                retry_after,
+                violations,
+                receipt,
+            },
         }
     }
 }

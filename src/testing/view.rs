@@ -193,6 +193,7 @@ fn expected_stats(model: &Model) -> Value {
             "server_full": counted.server_full,
             "lobby_full": counted.lobby_full,
             "user_limit": counted.user_limit,
+            "connect_rate": counted.connect_rate,
         },
         "evictions": {
             "stale": counted.evicted_stale,
@@ -210,6 +211,13 @@ fn expected_stats(model: &Model) -> Value {
         "stale_ids": counted.stale_ids,
         "clock_steps_back": model.clock.steps_back,
         "pauses": model.clock.pauses,
+        "drops": {
+            "connection_rate": counted.too_soon_of_connection,
+            "user_rate": counted.too_soon_of_user,
+            "too_big": counted.too_big,
+        },
+        "violations": counted.too_soon_of_connection + counted.too_soon_of_user,
+        "closes_rate_limited": counted.closes_rate_limited,
         "suspended": u64::try_from(nanos(std::time::Duration::from_nanos(model.clock.suspended))).unwrap(),
     })
 }

@@ -4,7 +4,8 @@
 use std::fmt::Write as _;
 
 use lobbykeeper::{
-    Call, Command, ConnId, Event, Except, Frame, Inbound, JoinError, LobbyRef, Output, Payload, Refusal, Reply, Request,
+    Call, Command, ConnId, DropReason, Event, Except, Frame, Inbound, JoinError, LobbyRef, Notice, Output, Payload,
+    Refusal, Reply, Request,
 };
 
 use crate::log::Turn;
@@ -62,6 +63,10 @@ pub(crate) fn reply(reply: &Reply) -> String {
         Reply::Message(Inbound::Deliver) => "the application's".into(),
         Reply::Message(Inbound::Handled) => "handled".into(),
         Reply::Message(Inbound::Stale) => "stale: it is unknown, closing or gone".into(),
+        Reply::Message(Inbound::Dropped(DropReason::Throttled { by, retry_after })) => {
+            format!("dropped: the rate of its {by} would take one after {retry_after:?}")
+        }
+        Reply::Message(Inbound::Dropped(DropReason::TooBig)) => "dropped: it is too big".into(),
         Reply::Changed(true) | Reply::Ticked => String::new(),
         Reply::Changed(false) => "nothing to be done".into(),
         Reply::Addressed(addressed) => format!("{addressed} addressed"),
@@ -113,6 +118,7 @@ pub(crate) fn output(output: &Output<'_>) -> String {
                 conn, cause, receipt, ..
             } => format!("evict {conn}: {cause} ({receipt})"),
         },
+        Output::Notice(notice @ Notice::Throttled { receipt, .. }) => format!("{notice} ({receipt})"),
         Output::Notice(notice) => notice.to_string(),
     }
 }

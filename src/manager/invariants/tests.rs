@@ -8,6 +8,7 @@ use super::super::conn::{Lobby, Membership, User};
 use super::*;
 use crate::config::{Config, UserOverflow};
 use crate::event::{Cause, Handshake};
+use crate::gcra::Rate;
 use crate::list::List;
 use crate::outbox::{Command, Outbox};
 use crate::payload::{Frame, Payload};
@@ -19,6 +20,11 @@ const ANN: u32 = 0;
 const DEN: u32 = 0;
 /// Of a user with three connections open, in two lobbies.
 const FIRST: u32 = 0;
+const RATE: Rate = Rate {
+    events: 1,
+    per: Duration::from_secs(1),
+    burst: 20,
+};
 const REPLACED: Phase = Phase::Closing { replaced: true };
 
 /// A manager in which there is something of everything: connections open, closing, replaced, silent and measured,
@@ -35,6 +41,10 @@ fn manager() -> Manager {
         stale_wave_floor: Some(0),
         close_timeout: Duration::from_secs(1_000),
         pause_tolerance: Some(Duration::from_secs(100)),
+        message_rate: Some(RATE),
+        user_message_rate: Some(RATE),
+        connect_rate: Some(RATE),
+        max_violations: Some(3),
         ..Config::default()
     };
     let mut manager = Manager::new(config).unwrap();
@@ -93,7 +103,15 @@ fn closing(manager: &mut Manager) -> &mut Conn {
 type Corruption = (Invariant, fn(&mut Manager));
 
 fn corruptions() -> Vec<Corruption> {
-    [of_tables(), of_users(), of_lobbies(), of_health(), of_numbers()].concat()
+    [
+        of_tables(),
+        of_users(),
+        of_lobbies(),
+        of_health(),
+        of_numbers(),
+        of_rates(),
+    ]
+    .concat()
 }
 
 fn of_tables() -> Vec<Corruption> {
@@ -277,6 +295,27 @@ fn of_numbers() -> Vec<Corruption> {
         (Invariant::Pings, |manager| manager.counters.messages_out = 0),
         (Invariant::Clock, |manager| manager.clock.spoil()),
         (Invariant::Clock, |manager| manager.counters.pauses += 1),
+    ]
+}
+
+fn of_rates() -> Vec<Corruption> {
+    vec![
+        (Invariant::Settings, |manager| manager.config.message_rate = None),
+        (Invariant::Settings, |manager| manager.config.max_violations = None),
+        (Invariant::Buckets, |manager| manager.rates.spoil_bucket(FIRST)),
+        (Invariant::Buckets, |manager| manager.rates.spoil_user(ANN)),
+        (Invariant::Buckets, |manager| manager.rates.spoil_connects()),
+        (Invariant::Buckets, |manager| manager.rates.spoil_reach()),
+        (Invariant::Buckets, |manager| manager.rates.spoil_user_reach()),
+        (Invariant::Violations, |manager| manager.rates.spoil_violations(FIRST)),
+        (Invariant::Drops, |manager| {
+            manager.counters.drops.user_rate = manager.counters.messages_in + 1;
+        }),
+        (Invariant::Drops, |manager| manager.counters.closes_rate_limited = 1),
+        (Invariant::Drops, |manager| {
+            manager.counters.drops.too_big = manager.counters.closes + 1;
+            manager.counters.messages_in += manager.counters.closes + 1;
+        }),
     ]
 }
 

@@ -133,12 +133,14 @@ impl Report {
             server_full,
             lobby_full,
             user_limit,
+            connect_rate,
         } = self.refusals;
         line(
             f,
             "refusals",
             format_args!(
-                "server full {server_full}, lobby full {lobby_full}, user limit {user_limit}, invalid name {invalid_name}"
+                "server full {server_full}, lobby full {lobby_full}, user limit {user_limit}, invalid name {invalid_name}, \
+                 connect rate {connect_rate}"
             ),
         )?;
         let (left, crashed, too_slow) = (self.left, self.crashed, self.send_failed);

@@ -244,6 +244,7 @@ impl Sim {
             RefusalRule::LobbyFull => &mut refusals.lobby_full,
             RefusalRule::UserLimit => &mut refusals.user_limit,
             RefusalRule::InvalidName => &mut refusals.invalid_name,
+            RefusalRule::ConnectRate => &mut refusals.connect_rate,
         }) += 1;
         let advice = match refusal.retry() {
             Retry::Never => Advice::Never,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lobbykeeper::{
     Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, LobbyRef, Payload, Request, Text, Time,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What one line asks for.
 #[derive(Debug)]
@@ -52,6 +52,10 @@ pub(crate) fn parse(input: &str) -> Result<Step, String> {
         ["config", key, "=", value] => Step::Config {
             key: (*key).into(),
             value: setting(value),
+        },
+        ["config", key, "=", events, "per", per, "burst", burst] => Step::Config {
+            key: (*key).into(),
+            value: json!({ "events": setting(events), "per": setting(per), "burst": setting(burst) }),
         },
         ["at", at] => Step::At(time(at)?),
         ["run", "until", end] => Step::RunUntil(time(end)?),
