@@ -247,10 +247,11 @@ mod tests {
             let mut now = start[0];
             for more in more {
                 prop_assert_eq!(take(&mut bucket, now, pace), Ok(()));
-                let Some(next) = now.checked_add(pace.interval + more).filter(|&next| next <= LAST) else {
-                    break;
-                };
-                now = next;
+                let next = now.checked_add(pace.interval).and_then(|next| next.checked_add(more));
+                match next.filter(|&next| next <= LAST) {
+                    Some(next) => now = next,
+                    None => break,
+                }
             }
         }
 

@@ -40,7 +40,10 @@ fn the_first_rule_that_fails_is_the_reason() {
         desk.connect("attic", "bob");
         assert_eq!(desk.refused(lobby, "ann"), wanted, "{wanted:?}");
     }
-    assert_eq!(RefusalRule::ALL, [InvalidName, ServerFull, LobbyFull, UserLimit, ConnectRate]);
+    assert_eq!(
+        RefusalRule::ALL,
+        [InvalidName, ServerFull, LobbyFull, UserLimit, ConnectRate]
+    );
 }
 
 #[test]

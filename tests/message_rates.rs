@@ -37,6 +37,14 @@ fn of_users(message_rate: Rate) -> Config {
     }
 }
 
+/// Nothing is ever due, so that no wait is taken for a pause.
+fn without_pings() -> Config {
+    Config {
+        ping_interval: None,
+        ..Config::default()
+    }
+}
+
 fn dropped(by: RateScope, retry_after: Duration) -> Inbound {
     Inbound::Dropped(DropReason::Throttled { by, retry_after })
 }
@@ -264,7 +272,7 @@ fn what_one_rate_drops_the_other_is_not_charged_for() {
     let mut desk = Desk::with(Config {
         message_rate: Some(rate(1, secs(100), 2)),
         user_message_rate: Some(rate(1, secs(100), 3)),
-        ..Config::default()
+        ..without_pings()
     });
     let [phone, laptop] = ["den", "hall"].map(|lobby| desk.connect(lobby, "ann"));
     // The phone has used up its own rate; its drops leave the third of the user's to the laptop.
@@ -290,7 +298,7 @@ fn of_two_rates_the_one_that_holds_up_for_longer_is_named_and_its_delay_told() {
         let mut desk = Desk::with(Config {
             message_rate: Some(rate(1, secs(own), 1)),
             user_message_rate: Some(rate(1, secs(shared), 1)),
-            ..Config::default()
+            ..without_pings()
         });
         let ann = desk.connect("den", "ann");
         assert_eq!(desk.say(ann, "one"), Inbound::Deliver);
