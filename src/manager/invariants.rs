@@ -309,11 +309,14 @@ impl Manager {
             Invariant::Pings,
             details,
         )?;
-        let (drops, limited) = (counters.drops, counters.closes_rate_limited);
-        let dropped = sum(&[drops.connection_rate, drops.user_rate, drops.too_big]) <= counters.messages_in;
-        let closed = limited <= sum(&[drops.connection_rate, drops.user_rate])
-            && sum(&[limited, drops.too_big]) <= counters.closes;
-        ensure(dropped && closed, Invariant::Drops, details)
+        let drops = &counters.drops;
+        let (limited, violations) = (
+            counters.closes_rate_limited,
+            sum(&[drops.connection_rate, drops.user_rate]),
+        );
+        let came = sum(&[violations, drops.too_big]) <= counters.messages_in;
+        let told = limited <= violations && sum(&[limited, drops.too_big]) <= counters.closes;
+        ensure(came && told, Invariant::Drops, details)
     }
 }
 

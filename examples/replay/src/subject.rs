@@ -43,6 +43,7 @@ impl Subject {
                 Notice::Ended { conn, .. } | Notice::Pong { conn, .. } | Notice::PingTimedOut { conn } => {
                     self.is_conn(turn, *conn)
                 }
+                Notice::Throttled { conn, .. } => self.is_conn(turn, *conn),
                 // What befalls the server befalls everybody.
                 _ => true,
             },
