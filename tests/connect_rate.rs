@@ -54,7 +54,7 @@ proptest! {
                 panic!("{refusal:?}")
             };
             let mut patient = manager.clone();
-            let early = patient.connected(at + (delay - Duration::from_nanos(1)), Handshake::new("den", "ann"), &mut out);
+            let early = patient.connected(at + delay.saturating_sub(Duration::from_nanos(1)), Handshake::new("den", "ann"), &mut out);
             prop_assert!(early.is_err());
             let in_time = patient.connected(at + delay, Handshake::new("den", "ann"), &mut out);
             prop_assert!(in_time.is_ok());
@@ -76,7 +76,7 @@ fn who_comes_too_soon_is_told_exactly_when_to_come_again() {
     desk.connect("den", "bob");
     let refusal = desk.try_connect("den", "cat").unwrap_err();
     assert!(is_too_soon(&refusal));
-    let left = secs(1) - Duration::from_nanos(1);
+    let left = Duration::from_nanos(999_999_999);
     assert_eq!(refusal.retry(), Retry::After(left));
     assert_eq!((refusal.code(), refusal.reason()), (1013, "connect_rate"));
     // Rounded up, since who comes earlier is too early.
@@ -194,7 +194,7 @@ fn a_pause_of_the_server_earns_nothing() {
     desk.now = deadline + secs(3_600);
     let refusal = desk.try_connect("den", "cat").unwrap_err();
     let awake = deadline.saturating_since(Time::ZERO);
-    assert_eq!(refusal.retry(), Retry::After(secs(100) - awake));
+    assert_eq!(refusal.retry(), Retry::After(secs(100).saturating_sub(awake)));
 }
 
 #[test]

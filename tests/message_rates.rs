@@ -106,7 +106,7 @@ proptest! {
                 Inbound::Dropped(DropReason::Throttled { retry_after, .. }) => {
                     // The advice holds, and to the nanosecond.
                     let mut patient = desk.clone();
-                    patient.wait(retry_after - Duration::from_nanos(1));
+                    patient.wait(retry_after.saturating_sub(Duration::from_nanos(1)));
                     prop_assert!(is_dropped(patient.say(conns[who], "too early")));
                     patient.wait(Duration::from_nanos(1));
                     prop_assert_eq!(patient.say(conns[who], "now"), Inbound::Deliver);
@@ -138,7 +138,7 @@ fn a_burst_is_taken_at_once_and_then_one_each_interval() {
         desk.said(),
         ["c0v1 is throttled by the rate of its connection: again after 500ms (violation 1)"]
     );
-    desk.wait(500 * MILLI - Duration::from_nanos(1));
+    desk.wait(Duration::from_nanos(499_999_999));
     assert_eq!(
         desk.say(ann, "hello"),
         dropped(RateScope::Connection, Duration::from_nanos(1))
@@ -418,7 +418,7 @@ fn a_message_from_a_rested_connection_is_forgiveness_and_one_from_a_busy_connect
     assert_eq!(["d", "e"].map(|text| desk.say(ann, text)), [Inbound::Deliver; 2]);
     assert_eq!(violations(&mut desk, ann), 3);
     // Nor is she a nanosecond before a whole burst may come.
-    desk.wait(1_500 * MILLI - Duration::from_nanos(1));
+    desk.wait(Duration::from_nanos(1_499_999_999));
     assert_eq!(["f", "g"].map(|text| desk.say(ann, text)), [Inbound::Deliver; 2]);
     assert_eq!(violations(&mut desk, ann), 4);
     desk.wait(1_500 * MILLI);
@@ -454,7 +454,10 @@ fn what_comes_while_the_server_is_paused_earns_nothing() {
     desk.now = deadline + secs(3_600);
     // An hour has passed, but until the deadline only was anybody awake.
     let awake = deadline.saturating_since(Time::ZERO);
-    assert_eq!(desk.say(ann, "two"), dropped(RateScope::Connection, secs(100) - awake));
+    assert_eq!(
+        desk.say(ann, "two"),
+        dropped(RateScope::Connection, secs(100).saturating_sub(awake))
+    );
     assert_eq!(desk.manager.stats().suspended, secs(3_600));
 }
 

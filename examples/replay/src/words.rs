@@ -118,7 +118,7 @@ pub(crate) fn output(output: &Output<'_>) -> String {
                 conn, cause, receipt, ..
             } => format!("evict {conn}: {cause} ({receipt})"),
         },
-        Output::Notice(notice @ Notice::Throttled { receipt, .. }) => format!("{notice} ({receipt})"),
+        Output::Notice(notice @ Notice::Throttled { receipt, .. }) => format!("{notice}; {receipt}"),
         Output::Notice(notice) => notice.to_string(),
     }
 }
