@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Write as _};
 
-use crate::{Config, ConnId, LobbyId, LobbyRef, Manager, Time};
+use crate::{Config, ConnId, LobbyId, LobbyRef, Manager, RefusalRule, Time};
 use serde_json::{Value, json};
 
 use super::model::{Model, Phase};
@@ -96,12 +96,15 @@ impl View {
         }
     }
 
-    /// The same, without the time of the latest call, which the receipts of hints tell.
+    /// The same, without what changes as time passes: the time of the latest call, which the receipts of hints tell, and
+    /// what the connect rate, the last of the rules, has against a newcomer.
     #[must_use]
     pub fn timeless(mut self) -> Self {
         for (.., answer) in &mut self.can_accept {
-            if let Err(refusal) = answer {
-                refusal.receipt.at = Time::ZERO;
+            match answer {
+                Err(refusal) if refusal.rule == RefusalRule::ConnectRate => *answer = Ok(()),
+                Err(refusal) => refusal.receipt.at = Time::ZERO,
+                Ok(()) => {}
             }
         }
         self
