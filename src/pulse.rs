@@ -52,17 +52,6 @@ pub(crate) enum Next {
     Stale,
 }
 
-/// What a pong is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Echo {
-    /// Late, forged or repeated: it answers no outstanding ping.
-    Unasked,
-    /// To the outstanding ping, but the server slept since that was sent.
-    Timeless,
-    /// To the outstanding ping: after so long, and whether somebody asked for it.
-    Answer { rtt: Duration, requested: bool },
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Pulse {
@@ -162,18 +151,23 @@ impl Pulse {
         core::mem::take(&mut self.missed) > 0
     }
 
-    /// A pong came.
-    pub(crate) fn pong(&mut self, now: Active, pauses: u32, timestamp: u64) -> Echo {
-        if self.outstanding.map(NonZeroU64::get) != Some(timestamp) {
-            return Echo::Unasked;
+    /// The time stamp that the pong to the outstanding ping echoes.
+    pub(crate) fn outstanding(&self) -> Option<u64> {
+        self.outstanding.map(NonZeroU64::get)
+    }
+
+    /// A pong came. Its round-trip time and whether somebody asked for it; `None` if it answers no
+    /// outstanding ping, or if the server slept since that was sent.
+    pub(crate) fn pong(&mut self, now: Active, pauses: u32, timestamp: u64) -> Option<(Duration, bool)> {
+        if self.outstanding() != Some(timestamp) {
+            return None;
         }
         self.outstanding = None;
         if self.pauses != pauses {
-            return Echo::Timeless;
+            return None;
         }
         let rtt = self.rtt.sample(now.since(self.sent));
-        let requested = self.demand.take().is_some();
-        Echo::Answer { rtt, requested }
+        Some((rtt, self.demand.take().is_some()))
     }
 
     /// Asks for a round-trip time within `timeout`. True if a ping is to be sent for it, false if one is under way.
@@ -348,7 +342,7 @@ mod tests {
         assert!(!pulse.heard(at(7)));
         assert_eq!(pulse.check(at(15), 0, PATIENCE), Verdict::default());
         assert_eq!(pulse.deadline(), Some(at(25)));
-        assert_eq!(pulse.pong(at(16), 0, 1), Echo::Unasked, "too late");
+        assert_eq!(pulse.pong(at(16), 0, 1), None, "too late");
     }
 
     #[test]
@@ -393,8 +387,7 @@ mod tests {
         );
         assert_eq!(pulse.check(at(15), 1, PATIENCE).next, Next::Ping);
         assert_eq!(pulse.missed(), 0);
-        assert_eq!(pulse.pong(at(15), 1, 1), Echo::Timeless);
-        assert_eq!(pulse.pong(at(15), 1, 1), Echo::Unasked, "a second time");
+        assert_eq!(pulse.pong(at(15), 1, 1), None);
         assert_eq!(pulse.latency(), None);
     }
 
@@ -434,11 +427,11 @@ mod tests {
         let mut pulse = pinged();
         assert!(!pulse.demand(at(6), 0, 3));
         assert_eq!(pulse.deadline(), Some(at(9)));
-        let answer = Echo::Answer {
-            rtt: Duration::ZERO,
-            requested: true,
-        };
-        assert_eq!(pulse.pong(at(8), 0, 1), answer, "below a microsecond");
+        assert_eq!(
+            pulse.pong(at(8), 0, 1),
+            Some((Duration::ZERO, true)),
+            "below a microsecond"
+        );
         assert!(!pulse.abandon());
         assert_eq!(pulse.deadline(), Some(at(15)));
         assert!(pulse.demand(at(9), 0, 3));

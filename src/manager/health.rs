@@ -15,7 +15,7 @@ use crate::id::ConnId;
 use crate::list::List;
 use crate::outbox::{Notice, Outbox};
 use crate::payload::Frame;
-use crate::pulse::{Echo, Next};
+use crate::pulse::Next;
 use crate::time::{Time, duration_nanos};
 use crate::wire::{self, Pong};
 
@@ -59,46 +59,33 @@ impl Manager {
         if self.conns.at_mut(slot).pulse.heard(moment.active) {
             self.silence_ended();
         }
-        if let Some(max) = self.config.max_message_bytes
-            && frame.len() > max as usize
-        {
-            return Inbound::Dropped(self.drop_oversize(moment, slot, frame.len(), max, out));
-        }
-        let (inbound, echoed) = match (&frame, self.config.ping_format) {
-            (Frame::Text(text), PingFormat::Json) => match wire::read_json_pong(text) {
-                Some(Pong { timestamp }) => (Inbound::Handled, timestamp),
-                None => (Inbound::Deliver, None),
-            },
-            (Frame::Text(_), PingFormat::WebSocket) | (Frame::Binary(_), _) => (Inbound::Deliver, None),
-            (Frame::Pong(data), PingFormat::WebSocket) => (Inbound::Handled, wire::read_frame_pong(data)),
-            (Frame::Pong(_), PingFormat::Json) | (Frame::Ping(_), _) => (Inbound::Handled, None),
-        };
-        if let Some(timestamp) = echoed
-            && self.is_answer(moment, slot, timestamp, out)
-        {
-            return inbound;
-        }
-        if self.rates.limit_messages()
-            && let Err(reason) = self.pay_for_message(moment, slot, out)
+        if self.rates.are_inbound()
+            && let Some(reason) = self.limit_message(moment, slot, &frame, out)
         {
             return Inbound::Dropped(reason);
         }
-        inbound
-    }
-
-    /// Whether a pong answers the outstanding ping of its connection, which it then settles.
-    fn is_answer(&mut self, moment: Moment, slot: u32, timestamp: u64, out: &mut Outbox) -> bool {
-        let pulse = &mut self.conns.at_mut(slot).pulse;
-        match pulse.pong(moment.active, self.clock.pauses, timestamp) {
-            Echo::Unasked => false,
-            Echo::Timeless => true,
-            Echo::Answer { rtt, requested } => {
-                self.counters.pongs += 1;
-                let conn = ConnId::new(self.conns.key_at(slot));
-                out.notice(Notice::Pong { conn, rtt, requested });
-                true
+        let pong = match (&frame, self.config.ping_format) {
+            (Frame::Text(text), PingFormat::Json) => match wire::read_json_pong(text) {
+                Some(Pong { timestamp }) => timestamp,
+                None => return Inbound::Deliver,
+            },
+            (Frame::Text(_), PingFormat::WebSocket) | (Frame::Binary(_), _) => {
+                return Inbound::Deliver;
             }
+            (Frame::Pong(data), PingFormat::WebSocket) => wire::read_frame_pong(data),
+            (Frame::Pong(_), PingFormat::Json) | (Frame::Ping(_), _) => None,
+        };
+        if let Some(timestamp) = pong
+            && let Some((rtt, requested)) =
+                self.conns
+                    .at_mut(slot)
+                    .pulse
+                    .pong(moment.active, self.clock.pauses, timestamp)
+        {
+            self.counters.pongs += 1;
+            out.notice(Notice::Pong { conn, rtt, requested });
         }
+        Inbound::Handled
     }
 
     /// Time passed: sends the pings that are due, evicts who is stale or did not close in time.

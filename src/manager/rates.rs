@@ -6,14 +6,16 @@ use core::time::Duration;
 
 use super::Manager;
 use crate::clock::{Active, Moment};
-use crate::config::Config;
+use crate::config::{Config, PingFormat};
 use crate::ending::Closing;
 use crate::event::{DropReason, RateScope};
 use crate::gcra::{Bucket, Excess, Pace};
 use crate::id::ConnId;
 use crate::invariant::{Invariant, Violation, ensure};
 use crate::outbox::{Notice, Outbox};
+use crate::payload::Frame;
 use crate::receipt::Receipt;
+use crate::wire;
 
 /// What rates there are, and what has been used of them. All of it runs on active time, so that a pause earns nothing.
 ///
@@ -24,6 +26,8 @@ pub(super) struct Rates {
     user_message: Option<Pace>,
     connect: Option<Pace>,
     max_violations: Option<u32>,
+    /// Something limits messages, their length included.
+    inbound: bool,
     /// Of connections; empty if no rate limits messages.
     conns: Vec<Meter>,
     /// Of users; empty if no rate is theirs.
@@ -56,14 +60,20 @@ impl Rates {
             user_message: config.user_message_rate.map(Pace::new),
             connect: config.connect_rate.map(Pace::new),
             max_violations: config.max_violations,
+            inbound: limits_inbound(config),
             conns: Vec::new(),
             users: Vec::new(),
             connects: Bucket::FULL,
         }
     }
 
+    /// Whether anything limits messages, their length included.
+    pub(super) const fn are_inbound(&self) -> bool {
+        self.inbound
+    }
+
     /// Whether a message has anything to pay.
-    pub(super) const fn limit_messages(&self) -> bool {
+    const fn limit_messages(&self) -> bool {
         self.message.is_some() || self.user_message.is_some()
     }
 
@@ -163,6 +173,7 @@ impl Rates {
             && self.user_message == config.user_message_rate.map(Pace::new)
             && self.connect == config.connect_rate.map(Pace::new)
             && self.max_violations == config.max_violations
+            && self.inbound == limits_inbound(config)
     }
 
     pub(super) fn may_have_sent(&self, now: Active, meter: Meter) -> bool {
@@ -200,6 +211,10 @@ impl Rates {
     }
 }
 
+fn limits_inbound(config: &Config) -> bool {
+    config.message_rate.is_some() || config.user_message_rate.is_some() || config.max_message_bytes.is_some()
+}
+
 /// Sets the entry of a slot, for which room is made.
 fn set<T: Clone + Default>(table: &mut Vec<T>, slot: u32, value: T) {
     let slot = slot as usize;
@@ -210,9 +225,44 @@ fn set<T: Clone + Default>(table: &mut Vec<T>, slot: u32, value: T) {
 }
 
 impl Manager {
+    /// A message of an open connection where something limits messages: whether it is dropped, and why. It stands apart, so
+    /// that it costs nothing where nothing does but to know that.
+    #[inline(never)]
+    pub(super) fn limit_message(
+        &mut self,
+        moment: Moment,
+        slot: u32,
+        frame: &Frame<'_>,
+        out: &mut Outbox,
+    ) -> Option<DropReason> {
+        if let Some(max) = self.config.max_message_bytes
+            && frame.len() > max as usize
+        {
+            return Some(self.drop_oversize(moment, slot, frame.len(), max, out));
+        }
+        if !self.rates.limit_messages() || self.is_answer(slot, frame) {
+            return None;
+        }
+        self.pay_for_message(moment, slot, out).err()
+    }
+
+    /// Whether this is the pong to the outstanding ping. While there is one, a text is searched for it here, and once more
+    /// where it is taken in: that costs less than what all others would pay for handing on what was found.
+    fn is_answer(&self, slot: u32, frame: &Frame<'_>) -> bool {
+        let Some(outstanding) = self.conns.at(slot).pulse.outstanding() else {
+            return false;
+        };
+        let echoed = match (frame, self.config.ping_format) {
+            (Frame::Text(text), PingFormat::Json) => wire::read_json_pong(text).and_then(|pong| pong.timestamp),
+            (Frame::Pong(data), PingFormat::WebSocket) => wire::read_frame_pong(data),
+            _ => None,
+        };
+        echoed == Some(outstanding)
+    }
+
     /// A message that is not free: it is paid for, or it is dropped, and its connection closed if that was one violation
     /// too many.
-    pub(super) fn pay_for_message(&mut self, moment: Moment, slot: u32, out: &mut Outbox) -> Result<(), DropReason> {
+    fn pay_for_message(&mut self, moment: Moment, slot: u32, out: &mut Outbox) -> Result<(), DropReason> {
         let user = self.conns.at(slot).user;
         let Err(too_soon) = self.rates.pay(moment.active, slot, user) else {
             return Ok(());
@@ -240,14 +290,7 @@ impl Manager {
     }
 
     /// A message that is longer than it may be: it is dropped, and its connection closed.
-    pub(super) fn drop_oversize(
-        &mut self,
-        moment: Moment,
-        slot: u32,
-        bytes: usize,
-        max: u32,
-        out: &mut Outbox,
-    ) -> DropReason {
+    fn drop_oversize(&mut self, moment: Moment, slot: u32, bytes: usize, max: u32, out: &mut Outbox) -> DropReason {
         self.counters.drops.too_big += 1;
         let frame = self.config.answers.message_too_big.clone();
         let receipt = Receipt::of_count(bytes as u64, max.into(), moment.time);
@@ -289,6 +332,10 @@ impl Manager {
 
 #[cfg(test)]
 impl Rates {
+    pub(super) fn spoil_inbound(&mut self) {
+        self.inbound = !self.inbound;
+    }
+
     pub(super) fn spoil_bucket(&mut self, slot: u32) {
         self.conns[slot as usize].bucket.spoil();
     }

@@ -302,6 +302,7 @@ fn of_rates() -> Vec<Corruption> {
     vec![
         (Invariant::Settings, |manager| manager.config.message_rate = None),
         (Invariant::Settings, |manager| manager.config.max_violations = None),
+        (Invariant::Settings, |manager| manager.rates.spoil_inbound()),
         (Invariant::Buckets, |manager| manager.rates.spoil_bucket(FIRST)),
         (Invariant::Buckets, |manager| manager.rates.spoil_user(ANN)),
         (Invariant::Buckets, |manager| manager.rates.spoil_connects()),
