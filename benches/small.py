@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Runs the benchmarks in the small and writes their tables into BENCHMARKS.md.
 
-    python3 benches/small.py            runs all and renders
-    python3 benches/small.py --render   renders what the last run has left
+    python3 benches/small.py                  runs all and renders
+    python3 benches/small.py --render         renders what the last run has left
+    python3 benches/small.py --only framing   runs and renders what lobby-epoll's framing costs, in a minute
 
-Takes about six minutes once all is compiled, and wants a machine that does nothing else. Needs valgrind, and the runner of gungraun in the
+Takes about seven minutes once all is compiled, and wants a machine that does nothing else. Needs valgrind, and the runner of gungraun in the
 version of Cargo.lock: it says how to install that one if it is not there.
 """
 
@@ -20,13 +21,26 @@ from small_goals import goals
 MEMBERS = [10, 100, 1_000, 10_000, 100_000]
 COUNTS = [1_000, 100_000, 1_000_000]
 CRITERION = ["fan_out", "connections", "pings", "recorder"]
+# lobby-epoll's framing library, and those that it is compared with.
+FRAMING = ["tungstenite", "nexus-net", "websocket-codec", "websocket-sans-io", "ws-framer"]
 
 
 def main():
-    if sys.argv[1:] not in ([], ["--render"]):
-        raise SystemExit(__doc__)
-    if not sys.argv[1:]:
-        run()
+    match sys.argv[1:]:
+        case []:
+            run()
+            run_framing()
+            render()
+        case ["--render"]:
+            render()
+        case ["--only", "framing"]:
+            run_framing()
+            render_framing()
+        case _:
+            raise SystemExit(__doc__)
+
+
+def render():
     document.replace("small-goals", f"{machine()}\n\n{goals()}")
     document.replace("small-fan-out", fan_out())
     document.replace("small-connections", connections())
@@ -34,6 +48,11 @@ def main():
     document.replace("small-memory", memory_table())
     document.replace("small-instructions", instruction_table())
     document.replace("small-recorder", recorder())
+    render_framing()
+
+
+def render_framing():
+    document.replace("small-framing", f"{framing_setting()}\n\n{framing()}")
 
 
 def run():
@@ -45,8 +64,12 @@ def run():
     bench("instructions", "--save-summary=json")
 
 
-def bench(name, *arguments, capture=False):
-    command = ["cargo", "bench", "--package", "lobbykeeper", "--locked", "--bench", name, "--", *arguments]
+def run_framing():
+    bench("framing", "--noplot", package="lobby-socket")
+
+
+def bench(name, *arguments, package="lobbykeeper", capture=False):
+    command = ["cargo", "bench", "--package", package, "--locked", "--bench", name, "--", *arguments]
     print("+", *command, flush=True)
     stdout = subprocess.PIPE if capture else None
     return subprocess.run(command, cwd=document.ROOT, check=True, text=True, stdout=stdout).stdout
@@ -61,6 +84,14 @@ def machine():
 def version(package):
     lock = tomllib.loads((document.ROOT / "Cargo.lock").read_text())
     return next(found["version"] for found in lock["package"] if found["name"] == package)
+
+
+def framing_setting():
+    lock = tomllib.loads((document.ROOT / "Cargo.lock").read_text())
+    used = next(found["dependencies"] for found in lock["package"] if found["name"] == "lobby-socket")
+    # A dependency is "name", or "name version" where the workspace has several versions of it.
+    versions = {name: rest[0] if rest else version(name) for name, *rest in map(str.split, used)}
+    return ", ".join([document.machine(), *(f"{name} {versions[name]}" for name in ["criterion", *FRAMING])])
 
 
 def fan_out():
@@ -150,6 +181,14 @@ def recorder():
         plain, recorded = nanos("a call", "plain", call), nanos("a call", "recorded", call)
         cells.append([call, decimals(plain), decimals(recorded), decimals(recorded - plain)])
     return document.table(["ns per call", "plain", "recorded", "more"], cells)
+
+
+def framing():
+    cells = []
+    for name in ["floor", *FRAMING]:
+        cases = [(f"{name}, {what}", size) for what in ["decode", "encode"] for size in [128, 1_024]]
+        cells.append([name, *(decimals(per_element("framing", *case)) for case in cases)])
+    return document.table(["ns per message", "decode 128", "decode 1,024", "encode 128", "encode 1,024"], cells)
 
 
 def decimals(number):

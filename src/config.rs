@@ -41,6 +41,9 @@ pub struct Config {
     pub max_connections_per_lobby: Option<u32>,
     /// How many open connections a user has across all lobbies. Default: no limit.
     pub max_connections_per_user: Option<u32>,
+    /// How many open connections there are from one [`Source`](crate::Source), an address say. Connections without one
+    /// are not limited. Default: no limit.
+    pub max_connections_per_source: Option<u32>,
     /// What happens to the connection that would be one too many for its user. Default: it is refused.
     pub user_overflow: UserOverflow,
     /// In how many lobbies a connection is at once; at least 1, since it starts in one. Default: 1.
@@ -112,6 +115,7 @@ impl Default for Config {
             max_connections: None,
             max_connections_per_lobby: None,
             max_connections_per_user: None,
+            max_connections_per_source: None,
             user_overflow: UserOverflow::Reject,
             max_lobbies_per_connection: Some(1),
             max_name_bytes: 128,
@@ -230,7 +234,10 @@ impl Config {
 const LEAST_MESSAGE_BYTES: u32 = 125;
 
 /// Settings that no manager can follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// JSON form: `{"zero":"max_missed"}`, `"ping_timeout_beyond_interval"`, `{"answer":{"rule":"user_limit","bytes":130}}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ConfigError {
     /// This field is 0 and must not be.

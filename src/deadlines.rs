@@ -1,24 +1,27 @@
-//! When each connection is to be looked at next: a binary heap that knows where everybody is.
+//! When each connection is to be looked at next, or when it expires: a binary heap that knows where everybody is.
 
 use alloc::format;
 use alloc::vec::Vec;
+use core::fmt;
 
-use crate::clock::Active;
 use crate::invariant::{Invariant, Violation, ensure};
 
 /// Not in the heap.
 const ABSENT: u32 = u32::MAX;
 
-/// At most one check time per connection slot, ordered by (time, slot): a total order, so that nothing depends on
-/// how the heap came to its shape. Peek is O(1), set and remove are O(log n).
+/// At most one time per connection slot, ordered by (time, slot): a total order, so that nothing depends on how the
+/// heap came to its shape. Peek is O(1), set and remove are O(log n). Who never has a time takes no memory, as long as
+/// no later slot has one.
+///
+/// The time is the reading of one clock, `T`: the machine keeps one heap for each clock that it has deadlines on.
 #[derive(Clone, Debug)]
-pub(crate) struct Deadlines {
-    heap: Vec<(Active, u32)>,
+pub(crate) struct Deadlines<T> {
+    heap: Vec<(T, u32)>,
     /// By slot.
     positions: Vec<u32>,
 }
 
-impl Deadlines {
+impl<T: Copy + Ord> Deadlines<T> {
     pub(crate) const fn new() -> Self {
         Self {
             heap: Vec::new(),
@@ -26,17 +29,17 @@ impl Deadlines {
         }
     }
 
-    pub(crate) fn peek(&self) -> Option<(Active, u32)> {
+    pub(crate) fn peek(&self) -> Option<(T, u32)> {
         self.heap.first().copied()
     }
 
-    /// The check time of a slot. O(1).
-    pub(crate) fn get(&self, slot: u32) -> Option<Active> {
+    /// The time of a slot. O(1).
+    pub(crate) fn get(&self, slot: u32) -> Option<T> {
         self.position(slot).map(|position| self.heap[position].0)
     }
 
-    /// Sets, moves or (with `None`) removes the check time of a slot.
-    pub(crate) fn set(&mut self, slot: u32, time: Option<Active>) {
+    /// Sets, moves or (with `None`) removes the time of a slot.
+    pub(crate) fn set(&mut self, slot: u32, time: Option<T>) {
         let position = self.position(slot);
         match (position, time) {
             (None, None) => {}
@@ -108,13 +111,18 @@ impl Deadlines {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "one entry per slot, and a slot is a u32")]
-    fn place(&mut self, position: usize, entry: (Active, u32)) {
+    fn place(&mut self, position: usize, entry: (T, u32)) {
         self.heap[position] = entry;
         self.positions[entry.1 as usize] = position as u32;
     }
 }
 
-impl Deadlines {
+impl<T: Copy + Ord + fmt::Debug> Deadlines<T> {
+    /// Whose times there are.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
+        self.heap.iter().map(|&(_, slot)| slot)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
     }
@@ -140,9 +148,9 @@ impl Deadlines {
 }
 
 #[cfg(test)]
-impl Deadlines {
-    pub(crate) fn spoil_order(&mut self) {
-        self.heap[0].0 = Active::LAST;
+impl<T> Deadlines<T> {
+    pub(crate) fn spoil_order(&mut self, last: T) {
+        self.heap[0].0 = last;
     }
 
     pub(crate) fn spoil_position(&mut self) {
@@ -157,6 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::clock::Active;
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]

@@ -8,15 +8,19 @@ use crate::event::Cause;
 
 /// Why the manager tells a connection to close.
 ///
-/// JSON form: `"requested"`, `"replaced"`, `"rate_limited"`, `"message_too_big"`.
+/// JSON form: `"requested"`, `"replaced"`, `"expired"`, `"rate_limited"`, `"message_too_big"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Closing {
-    /// The application asked for it, with [`kick`](crate::Manager::kick) or [`close_all`](crate::Manager::close_all).
+    /// The application asked for it, with [`kick`](crate::Manager::kick),
+    /// [`kick_user`](crate::Manager::kick_user), [`kick_lobby`](crate::Manager::kick_lobby) or
+    /// [`close_all`](crate::Manager::close_all).
     Requested,
     /// A newer connection of its user took its place: [`UserOverflow::ReplaceOldest`](crate::UserOverflow).
     Replaced,
+    /// What its user had proved has [expired](crate::Handshake::expires).
+    Expired,
 
     /// Its messages came too fast too often: [`Config::max_violations`](crate::Config::max_violations).
     RateLimited,
@@ -29,6 +33,7 @@ impl fmt::Display for Closing {
         f.write_str(match self {
             Self::Requested => "requested",
             Self::Replaced => "replaced",
+            Self::Expired => "expired",
             Self::RateLimited => "rate limited",
             Self::MessageTooBig => "message too big",
         })

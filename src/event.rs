@@ -6,10 +6,14 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::ConfigError;
 use crate::id::{ConnId, LobbyId};
+use crate::json::{nullable, present};
+use crate::limit::Limit;
 use crate::payload::{Frame, Payload};
 use crate::receipt::Receipt;
 use crate::refusal::{CloseFrame, Refusal};
+use crate::source::Source;
 use crate::time::{Time, nanos, optional_nanos};
 
 /// Something that happened, at an instant: what [`Manager::apply`](crate::Manager::apply) takes, for logs, replays,
@@ -159,12 +163,52 @@ pub enum Request<'a> {
         /// With what words.
         close: CloseFrame,
     },
+    /// [`Manager::kick_user`](crate::Manager::kick_user).
+    KickUser {
+        /// Whom.
+        user: Cow<'a, str>,
+        /// With what words.
+        close: CloseFrame,
+    },
+    /// [`Manager::kick_lobby`](crate::Manager::kick_lobby).
+    KickLobby {
+        /// Whose members.
+        lobby: LobbyRef<'a>,
+        /// With what words.
+        close: CloseFrame,
+    },
+    /// [`Manager::lock_lobby`](crate::Manager::lock_lobby).
+    LockLobby {
+        /// Which lobby.
+        lobby: LobbyRef<'a>,
+    },
+    /// [`Manager::unlock_lobby`](crate::Manager::unlock_lobby).
+    UnlockLobby {
+        /// Which lobby.
+        lobby: LobbyRef<'a>,
+    },
+    /// [`Manager::set_limit`](crate::Manager::set_limit).
+    SetLimit {
+        /// Which limit.
+        limit: Limit,
+        /// Its value from now on; null for none.
+        #[serde(deserialize_with = "nullable")]
+        max: Option<u32>,
+    },
+    /// [`Manager::extend`](crate::Manager::extend).
+    Extend {
+        /// Whose time.
+        conn: ConnId,
+        /// Until when; null for ever.
+        #[serde(deserialize_with = "nullable")]
+        expires: Option<Time>,
+    },
 }
 
 /// What [`Manager::apply`](crate::Manager::apply) returns: what the method returned.
 ///
 /// JSON form: `{"connected":{"Ok":"c0v1"}}`, `{"message":"deliver"}`, `{"changed":true}`, `{"addressed":3}`,
-/// `{"entered":{"Ok":"l0v1"}}`, `"ticked"`.
+/// `{"entered":{"Ok":"l0v1"}}`, `{"limit_set":{"Ok":null}}`, `"ticked"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -175,12 +219,14 @@ pub enum Reply {
     Message(Inbound),
     /// Of `tick`.
     Ticked,
-    /// Of `closed`, `leave` and `kick`.
+    /// Of `closed`, `leave`, `kick`, `lock_lobby`, `unlock_lobby` and `extend`.
     Changed(bool),
     /// Of all that send, ping or close: to how many connections.
     Addressed(usize),
     /// Of `join` and `switch_lobby`.
     Entered(Result<LobbyId, JoinError>),
+    /// Of `set_limit`.
+    LimitSet(Result<(), ConfigError>),
 }
 
 /// Who connects, and where to. The driver has authenticated the user.
@@ -191,7 +237,19 @@ pub enum Reply {
 /// assert_eq!((&*handshake.lobby, &*handshake.user), ("den", "ann"));
 /// ```
 ///
-/// JSON form: `{"lobby":"den","user":"ann"}`.
+/// Where it comes from and for how long it may stay is told by who has it to tell:
+///
+/// ```
+/// # use core::net::Ipv4Addr;
+/// # use core::time::Duration;
+/// # use lobbykeeper::{Handshake, Time};
+/// let (peer, now) = (Ipv4Addr::new(192, 0, 2, 1), Time::from_secs(5));
+/// let handshake = Handshake::new("den", "ann").source(peer).expires(now + Duration::from_secs(3_600));
+/// assert_eq!(handshake.source, Some(peer.into()));
+/// ```
+///
+/// JSON form: `{"lobby":"den","user":"ann"}`, and `"source":"00000000000000000000ffffc0000201"` and
+/// `"expires":3605000000000` if they are there; null is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -202,6 +260,15 @@ pub struct Handshake<'a> {
     /// Whose connection it is.
     #[serde(borrow)]
     pub user: Cow<'a, str>,
+    /// Where it comes from, if that is to be counted for
+    /// [`Config::max_connections_per_source`](crate::Config::max_connections_per_source).
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub source: Option<Source>,
+    /// Until when what the user proved is good, on the driver's clock: from this instant on the connection is refused,
+    /// and closed if it is there. A pause of the server does not postpone it.
+    /// [`extend`](crate::Manager::extend) sets it anew.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub expires: Option<Time>,
 }
 
 impl<'a> Handshake<'a> {
@@ -210,6 +277,26 @@ impl<'a> Handshake<'a> {
         Self {
             lobby: lobby.into(),
             user: user.into(),
+            source: None,
+            expires: None,
+        }
+    }
+
+    /// The same from this source, an address say.
+    #[must_use]
+    pub fn source(self, source: impl Into<Source>) -> Self {
+        Self {
+            source: Some(source.into()),
+            ..self
+        }
+    }
+
+    /// The same for no longer than until this instant.
+    #[must_use]
+    pub fn expires(self, expires: Time) -> Self {
+        Self {
+            expires: Some(expires),
+            ..self
         }
     }
 }
@@ -364,7 +451,7 @@ pub enum JoinError {
     NotMember,
     /// It is in [`Config::max_lobbies_per_connection`](crate::Config::max_lobbies_per_connection) lobbies.
     TooManyLobbies(Receipt),
-    /// The lobby is full, or its name cannot be one.
+    /// The lobby is locked or full, or its name cannot be one.
     Refused(Refusal),
 }
 

@@ -86,22 +86,32 @@ invariants! {
     UsersPresent,
     /// The number of connections with a missed ping is what a recount finds.
     Silent,
-    /// No more connections than the server may have.
+    /// No more connections than the server may have, or might have before that was lowered.
     ServerLimit,
-    /// No more members than a lobby may have.
+    /// No more members than a lobby may have, or might have before that was lowered.
     LobbyLimit,
-    /// No more open connections than a user may have.
+    /// No more open connections than a user may have, or might have before that was lowered.
     UserLimit,
-    /// No connection is in more lobbies than it may be.
+    /// No connection is in more lobbies than it may be, or might be before that was lowered.
     MembershipLimit,
     /// Everyone admitted is there, or was evicted, or was reported closed.
     Admissions,
-    /// Everyone who is closing, or was evicted while it was, was told to close.
+    /// Everyone who is closing, or was evicted while it was, was told to close, and so was everyone who expired.
     Closes,
     /// No ping was both answered and missed, and all were written.
     Pings,
     /// Nothing was slept through that has not passed, and time was suspended as often as there were pauses.
     Clock,
+    /// No limit is higher than the highest that it is known to have been.
+    Peaks,
+    /// Each source is found under its own hash, and nothing else is.
+    SourceTable,
+    /// A source counts the connections that are from it, all of them open, and is kept as long as there are any.
+    SourceCount,
+    /// No more open connections than a source may have, or might have before that was lowered.
+    SourceLimit,
+    /// Only open connections expire.
+    Expiry,
 
     /// No bucket is further from full than its rate lets it be, and where a rate is off there are none.
     Buckets,

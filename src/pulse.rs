@@ -295,6 +295,10 @@ impl Pulse {
         self.heard = Active::LAST;
     }
 
+    pub(crate) fn spoil_silence(&mut self) {
+        self.heard = self.sent;
+    }
+
     pub(crate) fn spoil_outstanding(&mut self) {
         self.outstanding = Some(NonZeroU64::MAX);
     }

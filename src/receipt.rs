@@ -17,6 +17,9 @@ use crate::time::{Time, nanos};
 /// | [`LobbyFull`](crate::RefusalRule::LobbyFull) | members that stay | [`max_connections_per_lobby`](crate::Config::max_connections_per_lobby) | |
 /// | [`UserLimit`](crate::RefusalRule::UserLimit), [`Closing::Replaced`](crate::Closing::Replaced) | the user's open connections | [`max_connections_per_user`](crate::Config::max_connections_per_user) | |
 /// | [`TooManyLobbies`](crate::JoinError::TooManyLobbies) | the connection's lobbies | [`max_lobbies_per_connection`](crate::Config::max_lobbies_per_connection) | |
+/// | [`LobbyLocked`](crate::RefusalRule::LobbyLocked) | the user's connections there, 0 | 1 | |
+/// | [`SourceLimit`](crate::RefusalRule::SourceLimit) | the source's open connections that stay | [`max_connections_per_source`](crate::Config::max_connections_per_source) | |
+/// | [`RefusalRule::Expired`](crate::RefusalRule::Expired), [`Closing::Expired`](crate::Closing::Expired) | the driver's clock in nanoseconds | [`expires`](crate::Handshake::expires) in nanoseconds | |
 /// | [`Closing::Requested`](crate::Closing::Requested) | 0 | 0 | |
 /// | [`ConnectRate`](crate::RefusalRule::ConnectRate), [`Throttled`](crate::Notice::Throttled) | nanoseconds until the rate has its whole burst to give again | how many it may be for one more | |
 /// | [`Closing::RateLimited`](crate::Closing::RateLimited) | violations, this one included | [`max_violations`](crate::Config::max_violations) | |

@@ -164,6 +164,13 @@ pub struct Answers {
     /// A newer connection of the same user took the place: 4005 `replaced`, and never again, or two browser tabs would
     /// replace each other for ever.
     pub replaced: CloseFrame,
+    /// The lobby is locked, and the user is not in it: 4006 `lobby_locked`, after 30 s.
+    pub lobby_locked: Answer,
+    /// There are as many connections from the same source as there may be: 4007 `source_limit`, after 5 s.
+    pub source_limit: Answer,
+    /// What the user proved has expired, at the handshake or since: 4008 `token_expired`, and never again with the same
+    /// proof. One who can get a new one may come with it at once.
+    pub expired: Answer,
 
     /// The connection has sent too much too often, [`Config::max_violations`](crate::Config::max_violations) times: 1008
     /// (policy violation) `rate_limited`, after 5 s. The advice follows the reason as it does in a
@@ -191,6 +198,9 @@ impl Default for Answers {
             user_limit: answer(4003, "user_limit", later),
             invalid_name: answer(4004, "invalid_name", Retry::Never),
             replaced: CloseFrame::preset(4005, "replaced"),
+            lobby_locked: answer(4006, "lobby_locked", Retry::After(Duration::from_secs(30))),
+            source_limit: answer(4007, "source_limit", later),
+            expired: answer(4008, "token_expired", Retry::Never),
             rate_limited: answer(1008, "rate_limited", later),
             message_too_big: CloseFrame::preset(1009, "message_too_big"),
             connect_rate: CloseFrame::preset(1013, "connect_rate"),
@@ -214,10 +224,15 @@ impl Answers {
         }
     }
 
+    /// What is sent to one who is closed by a rule that also refuses.
+    pub(crate) fn close_frame(&self, rule: RefusalRule) -> CloseFrame {
+        let (close, retry) = self.answer(rule);
+        advise(rule, close, retry)
+    }
+
     /// How long the reason of an answer is, its advice included, if that is more than can be sent.
     pub(crate) fn oversize(&self, rule: RefusalRule) -> Option<usize> {
-        let (close, retry) = self.answer(rule);
-        let bytes = advise(rule, close, retry).reason.as_bytes().len();
+        let bytes = self.close_frame(rule).reason.as_bytes().len();
         (bytes > MAX_REASON_BYTES).then_some(bytes)
     }
 
@@ -228,6 +243,9 @@ impl Answers {
             RefusalRule::LobbyFull => &self.lobby_full,
             RefusalRule::UserLimit => &self.user_limit,
             RefusalRule::InvalidName => &self.invalid_name,
+            RefusalRule::LobbyLocked => &self.lobby_locked,
+            RefusalRule::SourceLimit => &self.source_limit,
+            RefusalRule::Expired => &self.expired,
             RefusalRule::ConnectRate => return (&self.connect_rate, after_nanos(u64::MAX)),
         };
         (close, *retry)
@@ -293,6 +311,12 @@ pub enum RefusalRule {
     UserLimit,
     /// [`Config::max_name_bytes`](crate::Config::max_name_bytes), or an empty name.
     InvalidName,
+    /// [`Manager::lock_lobby`](crate::Manager::lock_lobby).
+    LobbyLocked,
+    /// [`Config::max_connections_per_source`](crate::Config::max_connections_per_source).
+    SourceLimit,
+    /// [`Handshake::expires`](crate::Handshake::expires).
+    Expired,
     /// [`Config::connect_rate`](crate::Config::connect_rate). [`Refusal::retry`] has the exact delay after which the
     /// connection would be admitted, if nobody else is until then and the server is not paused.
     ConnectRate,
@@ -300,11 +324,14 @@ pub enum RefusalRule {
 
 impl RefusalRule {
     /// All of them, in the order in which they are checked.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::InvalidName,
+        Self::Expired,
         Self::ServerFull,
+        Self::LobbyLocked,
         Self::LobbyFull,
         Self::UserLimit,
+        Self::SourceLimit,
         Self::ConnectRate,
     ];
 }
@@ -316,6 +343,9 @@ impl fmt::Display for RefusalRule {
             Self::LobbyFull => "lobby full",
             Self::UserLimit => "user limit",
             Self::InvalidName => "invalid name",
+            Self::LobbyLocked => "lobby locked",
+            Self::SourceLimit => "source limit",
+            Self::Expired => "expired",
             Self::ConnectRate => "connect rate",
         })
     }
@@ -392,6 +422,9 @@ mod tests {
             answers.user_limit.close,
             answers.invalid_name.close,
             answers.replaced,
+            answers.lobby_locked.close,
+            answers.source_limit.close,
+            answers.expired.close,
             answers.rate_limited.close,
             answers.message_too_big,
             answers.connect_rate,

@@ -160,6 +160,20 @@ impl Roster {
     pub(crate) fn spoil_member(&mut self, conn: ConnId) {
         self.ids[0] = conn;
     }
+
+    pub(crate) fn spoil_order(&mut self) {
+        self.tickets.swap(0, 1);
+    }
+
+    pub(crate) fn spoil_ticket(&mut self) {
+        self.tickets[0] = self.tickets[1];
+    }
+
+    /// More holes than there may be, all of them counted.
+    pub(crate) fn spoil_most(&mut self) {
+        self.tickets.iter_mut().for_each(|ticket| *ticket |= 1);
+        self.holes = self.tickets.len();
+    }
 }
 
 #[cfg(test)]

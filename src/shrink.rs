@@ -194,7 +194,12 @@ impl Excerpt<'_, '_> {
 const fn lobby_mut<'c, 'a>(call: &'c mut Call<'a>) -> Option<&'c mut LobbyRef<'a>> {
     match call {
         Call::Request(
-            Request::Broadcast { lobby, .. } | Request::SwitchLobby { from: lobby, .. } | Request::Leave { lobby, .. },
+            Request::Broadcast { lobby, .. }
+            | Request::SwitchLobby { from: lobby, .. }
+            | Request::Leave { lobby, .. }
+            | Request::KickLobby { lobby, .. }
+            | Request::LockLobby { lobby }
+            | Request::UnlockLobby { lobby },
         ) => Some(lobby),
         _ => None,
     }
@@ -227,8 +232,16 @@ fn rename(call: &mut Call<'_>, name: impl Fn(ConnId) -> Option<ConnId>) -> bool 
             | Request::Join { conn, .. }
             | Request::SwitchLobby { conn, .. }
             | Request::Leave { conn, .. }
-            | Request::Kick { conn, .. } => named(conn),
-            Request::SendToUser { .. } | Request::PingUser { .. } | Request::CloseAll { .. } => true,
+            | Request::Kick { conn, .. }
+            | Request::Extend { conn, .. } => named(conn),
+            Request::SendToUser { .. }
+            | Request::PingUser { .. }
+            | Request::CloseAll { .. }
+            | Request::KickUser { .. }
+            | Request::KickLobby { .. }
+            | Request::LockLobby { .. }
+            | Request::UnlockLobby { .. }
+            | Request::SetLimit { .. } => true,
         },
     }
 }

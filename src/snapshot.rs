@@ -16,9 +16,12 @@ use crate::gcra::Bucket;
 use crate::id::{ConnId, LobbyId};
 use crate::invariant::Violation;
 use crate::json::nullable;
+use crate::limit::{Limit, Peaks};
 use crate::pulse::Pulse;
 use crate::roster::Ticket;
+use crate::source::Source;
 use crate::stats::Counters;
+use crate::time::Time;
 
 /// The form that this library writes, and the only one that it reads.
 const VERSION: u32 = 1;
@@ -61,6 +64,7 @@ pub(crate) struct State {
     pub(crate) retired_lobbies: Vec<u32>,
     /// In the order of their names: their slots show nowhere.
     pub(crate) users: Vec<SavedUser>,
+    pub(crate) peaks: Peaks,
     /// As `free_lobbies`.
     pub(crate) free_connections: Vec<ConnId>,
     /// As `retired_lobbies`.
@@ -80,6 +84,7 @@ pub(crate) struct SavedLobby {
     pub(crate) joins: u64,
     /// Who is in it, in the order of arrival: positions in the list of users.
     pub(crate) users: Vec<u32>,
+    pub(crate) locked: bool,
 }
 
 /// A user with at least one connection.
@@ -109,6 +114,10 @@ pub(crate) struct SavedConn {
     /// Where it is, in the order of joining.
     pub(crate) lobbies: Vec<(LobbyId, Ticket)>,
     pub(crate) pulse: Pulse,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) source: Option<Source>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) expires: Option<Time>,
 
     /// Of its own message rate.
     pub(crate) message_bucket: Bucket,
@@ -226,8 +235,10 @@ pub enum RestoreError {
     Version(u32),
     /// The settings contradict each other.
     Config(ConfigError),
-    /// There is more of something than this setting allows.
+    /// There is more of something than this setting allows, or ever allowed.
     Limit(&'static str),
+    /// This limit is higher than the snapshot says that it ever was.
+    Peak(Limit),
     /// The clock was suspended for longer than it has run, or more often than was counted.
     Clock,
     /// This number is higher than any that was counted from 0.
@@ -274,7 +285,8 @@ impl fmt::Display for RestoreError {
                 )
             }
             Self::Config(error) => write!(f, "the snapshot's settings: {error}"),
-            Self::Limit(setting) => write!(f, "the snapshot holds more than {setting} allows"),
+            Self::Limit(setting) => write!(f, "the snapshot holds more than {setting} ever allowed"),
+            Self::Peak(limit) => write!(f, "the snapshot's {limit} is higher than it ever was"),
             Self::Clock => f.write_str("the snapshot's clock contradicts itself"),
             Self::Counter(name) => write!(f, "the snapshot's {name} is higher than can have been counted"),
             Self::Slot { table, index } => {

@@ -17,7 +17,8 @@ pub struct Stats {
     pub total_connections: u32,
     /// [`Config::max_connections`](crate::Config::max_connections).
     pub max_connections: Option<u32>,
-    /// How much of `max_connections` is taken; `None` without a limit.
+    /// How much of `max_connections` is taken; `None` without a limit, and more than 100 % as long as more are there
+    /// than a lowered one allows.
     pub capacity_percent: Option<Percent>,
     /// Lobbies with at least one member.
     pub active_lobbies: u32,
@@ -58,6 +59,8 @@ pub struct Stats {
     /// ... and how long they were together.
     #[serde(with = "nanos")]
     pub suspended: Duration,
+    /// Connections closed because what their users had proved had expired.
+    pub expired: u64,
 
     /// Messages dropped, by reason; `messages_in` has them, too. Each that was too big closed its connection.
     pub drops: Drops,
@@ -80,6 +83,12 @@ pub struct Refusals {
     pub lobby_full: u64,
     /// [`RefusalRule::UserLimit`](crate::RefusalRule::UserLimit).
     pub user_limit: u64,
+    /// [`RefusalRule::LobbyLocked`](crate::RefusalRule::LobbyLocked).
+    pub lobby_locked: u64,
+    /// [`RefusalRule::SourceLimit`](crate::RefusalRule::SourceLimit).
+    pub source_limit: u64,
+    /// [`RefusalRule::Expired`](crate::RefusalRule::Expired).
+    pub expired: u64,
 
     /// [`RefusalRule::ConnectRate`](crate::RefusalRule::ConnectRate).
     pub connect_rate: u64,
@@ -135,6 +144,7 @@ pub(crate) struct Counters {
     pub(crate) missed_pings: u64,
     pub(crate) stale_ids: u64,
     pub(crate) pauses: u64,
+    pub(crate) expired: u64,
 
     pub(crate) drops: Drops,
     pub(crate) closes_rate_limited: u64,
@@ -151,6 +161,9 @@ impl Counters {
                     server_full,
                     lobby_full,
                     user_limit,
+                    lobby_locked,
+                    source_limit,
+                    expired: refused_expired,
                     connect_rate,
                 },
             evictions:
@@ -169,6 +182,7 @@ impl Counters {
             missed_pings,
             stale_ids,
             pauses,
+            expired,
             drops:
                 Drops {
                     connection_rate,
@@ -195,6 +209,10 @@ impl Counters {
             ("missed_pings", missed_pings),
             ("stale_ids", stale_ids),
             ("pauses", pauses),
+            ("refusals.lobby_locked", lobby_locked),
+            ("refusals.source_limit", source_limit),
+            ("refusals.expired", refused_expired),
+            ("expired", expired),
             ("refusals.connect_rate", connect_rate),
             ("drops.connection_rate", connection_rate),
             ("drops.user_rate", user_rate),

@@ -8,7 +8,9 @@ use lobbykeeper::{
 };
 use support::{Desk, frame, secs};
 
-use RefusalRule::{ConnectRate, InvalidName, LobbyFull, ServerFull, UserLimit};
+use RefusalRule::{
+    ConnectRate, Expired, InvalidName, LobbyFull, LobbyLocked, ServerFull, SourceLimit, UserLimit,
+};
 
 fn limits(server: u32, lobby: u32, user: u32) -> Config {
     Config {
@@ -42,7 +44,16 @@ fn the_first_rule_that_fails_is_the_reason() {
     }
     assert_eq!(
         RefusalRule::ALL,
-        [InvalidName, ServerFull, LobbyFull, UserLimit, ConnectRate]
+        [
+            InvalidName,
+            Expired,
+            ServerFull,
+            LobbyLocked,
+            LobbyFull,
+            UserLimit,
+            SourceLimit,
+            ConnectRate
+        ]
     );
 }
 

@@ -209,6 +209,47 @@ fn a_tick_that_pings_allocates_twice_at_most_while_frames_are_still_on_their_way
 }
 
 #[test]
+fn whoever_comes_and_goes_allocates_no_more_for_a_source_and_an_expiry_once_warm() {
+    let (mut manager, mut out, ..) = lobby(Config {
+        max_connections_per_source: Some(1),
+        ..Config::default()
+    });
+    let close = CloseFrame::new(4000, "bye").unwrap();
+    let mut round = |handshake: Handshake<'_>| {
+        let now = Time::from_secs(1);
+        allocations(|| {
+            let conn = manager.connected(now, handshake.clone(), &mut out).unwrap();
+            manager.lock_lobby(now, "den", &mut out);
+            manager.extend(now, conn, handshake.expires, &mut out);
+            manager.unlock_lobby(now, "den", &mut out);
+            manager.kick_user(now, "newcomer", &close, &mut out);
+            manager.closed(now, conn, Cause::Peer, &mut out);
+            out.clear();
+        })
+    };
+    let plain = Handshake::new("den", "newcomer");
+    let source = std::net::Ipv4Addr::new(192, 0, 2, 1);
+    let full = plain.clone().source(source).expires(Time::from_secs(9));
+    round(full.clone());
+    assert_eq!(round(full), round(plain));
+}
+
+#[test]
+fn an_expiry_allocates_nothing_once_warm() {
+    let (mut manager, mut out, conns, _) = lobby(Config::default());
+    let mut expire = |conn: ConnId, seconds: u64| {
+        let now = Time::from_secs(seconds);
+        manager.extend(now, conn, Some(now), &mut out);
+        let count = allocations(|| manager.tick(now, &mut out));
+        assert_eq!(out.commands().count(), 1);
+        out.clear();
+        count
+    };
+    expire(conns[0], 0);
+    assert_eq!(expire(conns[1], 0), 0);
+}
+
+#[test]
 fn recording_allocates_nothing_once_warm() {
     use lobbykeeper::{Call, Event, Input, Recorder, Request};
 
@@ -322,8 +363,11 @@ fn a_forged_snapshot_takes_no_more_than_its_size_suggests_whatever_it_claims() {
         "rtt": {"last": 0, "min": u32::MAX, "smoothed_by_8": 0},
         "pauses": 0, "missed": 0, "awaiting": false, "held": false,
     });
-    let conn = |id: &str, lobbies: &str| format!(r#"{{"id":"{id}","check":1,"lobbies":{lobbies},"pulse":{pulse}}}"#);
-    let lobby = |at: usize| format!(r#"{{"id":"l{at}v1","name":"{at}","revision":1,"joins":1,"users":[0]}}"#);
+    let end = r#""source":"00000000000000000000000000000001","expires":1"#;
+    let conn =
+        |id: &str, lobbies: &str| format!(r#"{{"id":"{id}","check":1,"lobbies":{lobbies},"pulse":{pulse},{end}}}"#);
+    let lobby =
+        |at: usize| format!(r#"{{"id":"l{at}v1","name":"{at}","revision":1,"joins":1,"users":[0],"locked":true}}"#);
     let far_conn = user(0, &conn(&format!("c{far}v1"), "[]"));
     let everywhere = list(MANY, |at| format!(r#"["l{at}v1",1]"#));
     let everywhere = user(0, &conn("c0v1", &everywhere));
@@ -360,6 +404,9 @@ fn a_forged_snapshot_takes_no_more_than_its_size_suggests_whatever_it_claims() {
     ];
     for (name, members) in forgeries {
         let json = forged(members);
+        // Else the manager would never see what is forged.
+        let is_readable = !["a number for a list", "lists in lists"].contains(&name);
+        assert_eq!(serde_json::from_str::<Snapshot>(&json).is_ok(), is_readable, "{name}");
         let each = bytes_for_each(&json);
         assert!(each <= MOST_FOR_EACH, "{name}: {each}");
         // Sorted members are kept as they are until the version is found.

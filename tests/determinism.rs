@@ -48,6 +48,12 @@ fn call(manager: &mut Manager, input: &Input<'_>) -> Outcome {
             Request::Leave { conn, lobby } => Reply::Changed(manager.leave(now, conn, lobby, &mut out)),
             Request::Kick { conn, close } => Reply::Changed(manager.kick(now, conn, &close, &mut out)),
             Request::CloseAll { close } => Reply::Addressed(manager.close_all(now, &close, &mut out)),
+            Request::KickUser { user, close } => Reply::Addressed(manager.kick_user(now, &user, &close, &mut out)),
+            Request::KickLobby { lobby, close } => Reply::Addressed(manager.kick_lobby(now, lobby, &close, &mut out)),
+            Request::LockLobby { lobby } => Reply::Changed(manager.lock_lobby(now, lobby, &mut out)),
+            Request::UnlockLobby { lobby } => Reply::Changed(manager.unlock_lobby(now, lobby, &mut out)),
+            Request::SetLimit { limit, max } => Reply::LimitSet(manager.set_limit(now, limit, max, &mut out)),
+            Request::Extend { conn, expires } => Reply::Changed(manager.extend(now, conn, expires, &mut out)),
             other => unreachable!("{other:?} has no method here"),
         },
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lobbykeeper::{
     Answer, Answers, CloseFrame, Config, ConnId, Digest, Fault, JoinError, Manager, ParseIdError, Recorder, Replay,
-    ReplayError, RestoreError, Retry, Snapshot,
+    ReplayError, RestoreError, Retry, Snapshot, Source,
 };
 use support::{Desk, frame};
 
@@ -57,6 +57,11 @@ fn a_close_frame_that_cannot_be_sent_says_why() {
         words(CloseFrame::new(4000, "x".repeat(124))),
         "a close reason of 124 bytes cannot be sent, only up to 123"
     );
+}
+
+#[test]
+fn what_is_no_source_learns_what_one_looks_like() {
+    assert!(words("192.0.2.1".parse::<Source>()).contains("32 hexadecimal digits"));
 }
 
 #[test]
@@ -129,12 +134,12 @@ fn a_snapshot_that_is_refused_says_what_is_wrong_with_it() {
         "the snapshot's settings: max_missed must not be 0",
     );
     assert_eq!(settings.source().unwrap().to_string(), "max_missed must not be 0");
-    let full = says(
-        "\"max_connections\":null",
-        "\"max_connections\":0",
-        "the snapshot holds more than max_connections allows",
+    let higher = says(
+        "\"peaks\":[null",
+        "\"peaks\":[0",
+        "the snapshot's max_connections is higher than it ever was",
     );
-    assert!(full.source().is_none());
+    assert!(higher.source().is_none());
     says(
         "\"suspended\":0",
         "\"suspended\":1",

@@ -354,6 +354,17 @@ fn a_pong_is_recognised_in_any_order_of_keys_and_with_any_white_space() {
 }
 
 #[test]
+fn a_pong_is_recognised_up_to_a_kibibyte() {
+    for (bytes, expected) in [(1_024, Inbound::Handled), (1_025, Inbound::Deliver)] {
+        let (mut timeline, conn, timestamp) = pinged(Config::default());
+        let pong = format!(r#"{{"type":"health_pong","timestamp":{timestamp}}}"#);
+        let text = format!("{pong:<bytes$}");
+        let (inbound, _) = timeline.with(|manager, now, out| manager.message(now, conn, Frame::text(&text), out));
+        assert_eq!(inbound, expected, "{} bytes", text.len());
+    }
+}
+
+#[test]
 fn a_chat_about_pongs_is_delivered() {
     let (mut timeline, conn, timestamp) = pinged(Config::default());
     let pong = format!(r#"{{"type":"health_pong","timestamp":{timestamp}}}"#);

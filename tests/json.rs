@@ -3,11 +3,12 @@
 mod support;
 
 use std::fmt::Debug;
+use std::net::Ipv4Addr;
 
 use lobbykeeper::{
-    Answers, Call, Cause, CloseFrame, Config, ConnId, DropReason, Event, Except, Frame, Handshake, Inbound, Input,
-    JoinError, LobbyId, LobbyRef, Manager, Outbox, Payload, PingFormat, Rate, RateScope, Reply, Request, Retry, Text,
-    Time, UserOverflow,
+    Answers, Call, Cause, CloseFrame, Config, ConfigError, ConnId, DropReason, Event, Except, Frame, Handshake, Inbound,
+    Input, JoinError, Limit, LobbyId, LobbyRef, Manager, Outbox, ParseSourceError, Payload, PingFormat, Rate,
+    RateScope, Reply, Request, Retry, Source, Text, Time, UserOverflow,
 };
 use serde::{Deserialize, Serialize};
 use support::{Desk, frame, hi, secs};
@@ -211,6 +212,60 @@ fn every_request_to_move_or_to_close_has_its_form() {
             Request::CloseAll { close: frame(1001, "") },
             r#"{"close_all":{"close":{"code":1001,"reason":""}}}"#,
         ),
+        (
+            Request::KickUser {
+                user: "ann".into(),
+                close: frame(4000, "bye"),
+            },
+            r#"{"kick_user":{"user":"ann","close":{"code":4000,"reason":"bye"}}}"#,
+        ),
+        (
+            Request::KickLobby {
+                lobby: LobbyRef::from("den"),
+                close: frame(4000, "bye"),
+            },
+            r#"{"kick_lobby":{"lobby":{"name":"den"},"close":{"code":4000,"reason":"bye"}}}"#,
+        ),
+        (
+            Request::LockLobby {
+                lobby: LobbyRef::from("den"),
+            },
+            r#"{"lock_lobby":{"lobby":{"name":"den"}}}"#,
+        ),
+        (
+            Request::UnlockLobby {
+                lobby: LobbyRef::from(conn("c0v1")),
+            },
+            r#"{"unlock_lobby":{"lobby":{"of":"c0v1"}}}"#,
+        ),
+        (
+            Request::SetLimit {
+                limit: Limit::ConnectionsPerSource,
+                max: Some(3),
+            },
+            r#"{"set_limit":{"limit":"connections_per_source","max":3}}"#,
+        ),
+        (
+            Request::SetLimit {
+                limit: Limit::Connections,
+                max: None,
+            },
+            r#"{"set_limit":{"limit":"connections","max":null}}"#,
+        ),
+        (
+            Request::Extend {
+                conn: conn("c0v1"),
+                expires: Some(Time::from_secs(3)),
+            },
+            r#"{"extend":{"conn":"c0v1","expires":3000000000}}"#,
+        ),
+        (
+            Request::Extend {
+                conn: conn("c0v1"),
+                expires: None,
+            },
+            r#"{"extend":{"conn":"c0v1","expires":null}}"#,
+        ),
     ] {
         request(call, json);
     }
@@ -281,6 +336,11 @@ fn every_reply_has_its_form() {
         (Reply::Ticked, r#""ticked""#.to_owned()),
         (Reply::Changed(true), r#"{"changed":true}"#.to_owned()),
         (Reply::Addressed(3), r#"{"addressed":3}"#.to_owned()),
+        (Reply::LimitSet(Ok(())), r#"{"limit_set":{"Ok":null}}"#.to_owned()),
+        (
+            Reply::LimitSet(Err(ConfigError::Zero("max_lobbies_per_connection"))),
+            r#"{"limit_set":{"Err":{"zero":"max_lobbies_per_connection"}}}"#.to_owned(),
+        ),
         (Reply::Entered(Ok(den)), r#"{"entered":{"Ok":"l0v1"}}"#.to_owned()),
         (
             Reply::Entered(Err(JoinError::UnknownConnection)),
@@ -422,7 +482,7 @@ fn the_latency_is_three_numbers_of_nanoseconds() {
 }
 
 const DEFAULTS: &str = concat!(
-    r#"{"max_connections":null,"max_connections_per_lobby":null,"max_connections_per_user":null,"#,
+    r#"{"max_connections":null,"max_connections_per_lobby":null,"max_connections_per_user":null,"max_connections_per_source":null,"#,
     r#""user_overflow":"reject","max_lobbies_per_connection":1,"max_name_bytes":128,"#,
     r#""ping_interval":20000000000,"ping_timeout":10000000000,"max_missed":2,"ping_format":"json","#,
     r#""ping_user_timeout":2000000000,"stale_wave_floor":20,"close_timeout":5000000000,"#,
@@ -435,6 +495,9 @@ const DEFAULTS: &str = concat!(
     r#""user_limit":{"close":{"code":4003,"reason":"user_limit"},"retry":{"after":5000000000}},"#,
     r#""invalid_name":{"close":{"code":4004,"reason":"invalid_name"},"retry":"never"},"#,
     r#""replaced":{"code":4005,"reason":"replaced"},"#,
+    r#""lobby_locked":{"close":{"code":4006,"reason":"lobby_locked"},"retry":{"after":30000000000}},"#,
+    r#""source_limit":{"close":{"code":4007,"reason":"source_limit"},"retry":{"after":5000000000}},"#,
+    r#""expired":{"close":{"code":4008,"reason":"token_expired"},"retry":"never"},"#,
     r#""rate_limited":{"close":{"code":1008,"reason":"rate_limited"},"retry":{"after":5000000000}},"#,
     r#""message_too_big":{"code":1009,"reason":"message_too_big"},"#,
     r#""connect_rate":{"code":1013,"reason":"connect_rate"}},"seed":0}"#,
@@ -448,6 +511,7 @@ fn the_settings_have_the_names_of_their_fields() {
         max_connections: Some(0),
         max_connections_per_lobby: Some(10),
         max_connections_per_user: Some(u32::MAX),
+        max_connections_per_source: Some(7),
         user_overflow: UserOverflow::ReplaceOldest,
         max_lobbies_per_connection: None,
         max_name_bytes: 1,
@@ -498,6 +562,38 @@ fn the_hash_key_is_neither_written_nor_read() {
     };
     written(&config, DEFAULTS);
     assert!(serde_json::from_str::<Config>(r#"{"hash_key":[1,2]}"#).is_err());
+}
+
+#[test]
+fn a_handshake_tells_where_it_comes_from_and_until_when_it_is_good_or_says_nothing_of_it() {
+    let handshake = Handshake::new("den", "ann");
+    both(&handshake, r#"{"lobby":"den","user":"ann"}"#);
+    let handshake = handshake
+        .source(Ipv4Addr::new(192, 0, 2, 1))
+        .expires(Time::from_secs(3));
+    both(
+        &handshake,
+        r#"{"lobby":"den","user":"ann","source":"00000000000000000000ffffc0000201","expires":3000000000}"#,
+    );
+    is_refused::<Handshake<'_>>(r#"{"lobby":"den","user":"ann","source":null}"#);
+    is_refused::<Handshake<'_>>(r#"{"lobby":"den","user":"ann","expires":null}"#);
+    // Without it, nobody could say whether a limit is to be taken off or was forgotten.
+    is_refused::<Request<'_>>(r#"{"set_limit":{"limit":"connections"}}"#);
+    is_refused::<Request<'_>>(r#"{"extend":{"conn":"c0v1"}}"#);
+}
+
+#[test]
+fn a_source_has_one_form() {
+    both(&Source::from_bits(0xf), r#""0000000000000000000000000000000f""#);
+    for text in [
+        "f",
+        "0000000000000000000000000000000F",
+        "+000000000000000000000000000000f",
+        "000000000000000000000000000000000f",
+    ] {
+        assert_eq!(text.parse::<Source>(), Err(ParseSourceError), "{text}");
+        is_refused::<Source>(&format!("{text:?}"));
+    }
 }
 
 #[test]

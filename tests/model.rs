@@ -11,7 +11,8 @@ use std::marker::PhantomData;
 
 use cases::cases;
 use lobbykeeper::testing::strategy::{
-    chatty_settings, chatty_step, crowd_settings, crowd_step, hasty_step, knobs, newcomer, patient_step, step,
+    chatty_settings, chatty_step, crowd_settings, crowd_step, door_step, hasty_step, knobs, newcomer, patient_step,
+    step,
 };
 use lobbykeeper::testing::{Outcome, Reference, Step, Subject};
 use lobbykeeper::{Config, Input};
@@ -50,6 +51,14 @@ struct Patient;
 impl Kind for Patient {
     fn step(_: usize, _: usize) -> BoxedStrategy<Step> {
         patient_step().boxed()
+    }
+}
+
+struct Doors;
+
+impl Kind for Doors {
+    fn step(_: usize, _: usize) -> BoxedStrategy<Step> {
+        door_step().boxed()
     }
 }
 
@@ -164,4 +173,7 @@ prop_state_machine! {
 
     #[test]
     fn they_agree_about_when_too_many_are_silent(sequential STEPS => Machine<Crowd>);
+
+    #[test]
+    fn they_agree_about_who_may_come_in_and_for_how_long(sequential STEPS => Machine<Doors>);
 }

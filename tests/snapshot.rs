@@ -3,14 +3,17 @@
 mod cases;
 mod support;
 
+use std::net::Ipv4Addr;
+
 use cases::cases;
 use lobbykeeper::testing::strategy::{
-    chatty_settings, chatty_step, crowd_settings, crowd_step, hasty_step, knobs, newcomer, patient_steps, steps,
+    chatty_settings, chatty_step, crowd_settings, crowd_step, door_step, hasty_step, knobs, newcomer, patient_steps,
+    steps,
 };
 use lobbykeeper::testing::{Pair, Seen, Steps, View};
 use lobbykeeper::{
-    Command, Config, ConnId, DropReason, Except, Inbound, Input, Manager, Outbox, Rate, RateScope, RefusalRule,
-    Snapshot, Time, UserOverflow,
+    Command, Config, ConnId, DropReason, Except, Handshake, Inbound, Input, Limit, Manager, Outbox, Rate, RateScope,
+    RefusalRule, Snapshot, Time, UserOverflow,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -80,6 +83,13 @@ proptest! {
     #[test]
     fn so_it_does_where_it_is_about_who_is_still_there(knobs in knobs(), steps in patient_steps()) {
         goes_on_from_everywhere(knobs.into(), &steps)?;
+    }
+
+    #[test]
+    fn so_it_does_where_it_is_about_who_may_come_in_and_for_how_long(
+        knobs in knobs(), steps in vec(door_step(), 1..=120),
+    ) {
+        goes_on_from_everywhere(knobs.into(), &Steps(steps))?;
     }
 
     #[test]
@@ -167,11 +177,17 @@ fn desk() -> (Desk, [ConnId; 5]) {
     }
     desk.now = Time::from_secs(30);
     desk.call(|manager, now, out| manager.ping_user(now, "ann", Some(secs(2)), out));
-    let third = desk.connect("den", "ann");
+    let home = Handshake::new("den", "ann").source(Ipv4Addr::new(192, 0, 2, 1));
+    let third = desk.admit(home.clone().expires(Time::from_secs(90))).unwrap();
+    assert!(desk.admit(home.expires(Time::from_secs(30))).is_err());
     let dan = desk.connect("den", "dan");
     assert!(desk.kick(dan));
     let eve = desk.connect("pit", "eve");
     assert!(desk.closed(eve));
+    // One more might come in for a while, and nobody new comes into the hall.
+    desk.set_limit(Limit::Connections, 6);
+    desk.set_limit(Limit::Connections, 5);
+    assert!(desk.lock("hall") && desk.try_connect("hall", "dan").is_err());
     // Two messages are taken, one is dropped.
     for _ in 0..3 {
         desk.say(third, "hello");

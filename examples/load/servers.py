@@ -16,7 +16,7 @@ RELEASE = ROOT / "target/release"
 PEERS = ROOT / "target/peers"
 PYTHON = PEERS / "python/bin/python"
 
-OURS = ["lobby-epoll", "lobby-server"]
+OURS = ["lobby-epoll", "lobby-epoll-busy", "lobby-server"]
 FLOORS = ["each", "plain", "joined", "vectored"]
 
 
@@ -36,6 +36,7 @@ def prepare(only):
     """Builds and installs: the servers that are there, and for each that is not the reason."""
     makers = {
         "lobby-epoll": lambda: ours("lobby-epoll", "epoll"),
+        "lobby-epoll-busy": lambda: ours("lobby-epoll", "epoll", "lobby-epoll-busy", ["--busy-poll", "100us"]),
         "lobby-server": lambda: ours("lobby-server", "server"),
         **{f"floor-{mode}": lambda mode=mode: floor(mode) for mode in FLOORS},
         "axum": axum,
@@ -75,12 +76,12 @@ def run(*command, **options):
     return done.stdout
 
 
-def ours(name, folder):
+def ours(package, folder, name=None, settings=()):
     if not (ROOT / "examples" / folder).is_dir():
         raise Unavailable(f"there is no examples/{folder}")
-    build(name)
-    flags = ["--listen", "127.0.0.1:0", "--max-connections", "off", "--max-per-lobby", "off"]
-    return Server(name, [RELEASE / name, *flags])
+    build(package)
+    flags = ["--listen", "127.0.0.1:0", "--max-connections", "off", "--max-per-lobby", "off", *settings]
+    return Server(name or package, [RELEASE / package, *flags])
 
 
 def floor(mode):

@@ -10,6 +10,7 @@ use crate::outbox::Outbox;
 use crate::receipt::Receipt;
 use crate::refusal::{Breach, Refusal, RefusalRule};
 use crate::slots;
+use crate::source::Source;
 use crate::time::Time;
 
 impl Manager {
@@ -26,22 +27,26 @@ impl Manager {
     ///
     /// # Errors
     /// The refusal. Nothing has changed but a counter. Finish the upgrade and close with [`Refusal::close_frame`].
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a handshake borrows already, and callers make it in place"
+    )]
     pub fn connected(&mut self, now: Time, handshake: Handshake<'_>, out: &mut Outbox) -> Result<ConnId, Refusal> {
         let moment = self.enter_call(now, out);
-        let Handshake { lobby, user } = handshake;
-        match self.check_admission(&lobby, &user) {
-            Ok(victim) => Ok(self.admit(moment, &lobby, &user, victim, out)),
+        match self.check_admission(&handshake) {
+            Ok(victim) => Ok(self.admit(moment, &handshake, victim, out)),
             Err(breach) => Err(self.refuse(breach)),
         }
     }
 
     /// Whether [`connected`](Self::connected) would admit such a connection now. Changes and counts nothing: a hint,
-    /// for a friendly page before the upgrade say, since only `connected` takes the seat. O(1).
+    /// for a friendly page before the upgrade say, since only `connected` takes the seat. Such a connection has no
+    /// source and no expiry; for the first, [`source_connections`](Self::source_connections) tells how many there are. O(1).
     ///
     /// # Errors
     /// The refusal that `connected` would return if it were called at the instant that the latest call has named.
     pub fn can_accept(&self, lobby: &str, user: &str) -> Result<(), Refusal> {
-        self.check_admission(lobby, user)
+        self.check_admission(&Handshake::new(lobby, user))
             .map(drop)
             .map_err(|breach| self.config.answers.refusal(breach, self.clock.time()))
     }
@@ -49,8 +54,8 @@ impl Manager {
     /// An open connection enters one more lobby; it keeps its place in one that it is in already. O(1).
     ///
     /// # Errors
-    /// If the connection is not open, if it is in as many lobbies as it may be, if the name is empty or too long, or if
-    /// the lobby is full, in this order. Nothing has changed but a counter.
+    /// If the connection is not open, if it is in as many lobbies as it may be, if the name is empty or too long, if the
+    /// lobby is locked and the user not in it, or if it is full, in this order. Nothing has changed but a counter.
     pub fn join(&mut self, now: Time, conn: ConnId, lobby: &str, out: &mut Outbox) -> Result<LobbyId, JoinError> {
         let moment = self.enter_call(now, out);
         let slot = self.open_slot(conn).ok_or(JoinError::UnknownConnection)?;
@@ -63,7 +68,7 @@ impl Manager {
         {
             return Err(JoinError::TooManyLobbies(Receipt::of_count(joined, max, moment.time)));
         }
-        self.check_entry(lobby)?;
+        self.check_entry(slot, lobby)?;
         Ok(self.enter(slot, lobby, out))
     }
 
@@ -72,8 +77,8 @@ impl Manager {
     /// number of members.
     ///
     /// # Errors
-    /// If the connection is not open, if it is not in `from`, if the name is empty or too long, or if the lobby is
-    /// full, in this order. Nothing has changed but a counter.
+    /// If the connection is not open, if it is not in `from`, if the name is empty or too long, if the lobby is
+    /// locked and the user not in it, or if it is full, in this order. Nothing has changed but a counter.
     pub fn switch_lobby<'a>(
         &mut self,
         now: Time,
@@ -91,7 +96,7 @@ impl Manager {
         let id = if let Some(id) = self.place_in(slot, to) {
             id
         } else {
-            self.check_entry(to)?;
+            self.check_entry(slot, to)?;
             self.enter(slot, to, out)
         };
         if id.index() != from {
@@ -111,10 +116,20 @@ impl Manager {
     }
 
     /// The connection that has to give way, or the first rule that stands against the newcomer.
-    fn check_admission(&self, lobby: &str, user: &str) -> Result<Option<u32>, Breach> {
+    fn check_admission(&self, handshake: &Handshake<'_>) -> Result<Option<u32>, Breach> {
+        let Handshake {
+            lobby,
+            user,
+            source,
+            expires,
+        } = handshake;
         self.check_name(lobby)?;
         self.check_name(user)?;
-        let known = self.users.find(user).map(|user| self.users.at(user));
+        if let &Some(expires) = expires {
+            self.check_expiry(expires)?;
+        }
+        let user = self.users.find(user);
+        let known = user.map(|user| self.users.at(user));
         let open = known.map_or(0, |user| user.open_count);
         let per_user = self.config.max_connections_per_user;
         let victim = match self.config.user_overflow {
@@ -131,8 +146,13 @@ impl Manager {
             self.config.max_connections,
         )?;
         check_count(RefusalRule::ServerFull, self.population.total(), Some(MAX_CONNECTIONS))?;
+        let lobby = self.lobbies.find(lobby);
+        self.check_lock(lobby, user)?;
         self.check_room(lobby, victim)?;
         check_count(RefusalRule::UserLimit, open - set_aside, per_user)?;
+        if let &Some(source) = source {
+            self.check_source(source, victim)?;
+        }
         self.check_connect_rate()?;
         Ok(victim)
     }
@@ -148,15 +168,17 @@ impl Manager {
     }
 
     /// Whether a lobby can take one more member who is already connected.
-    fn check_entry(&mut self, lobby: &str) -> Result<(), JoinError> {
-        self.check_name(lobby)
+    fn check_entry(&mut self, slot: u32, name: &str) -> Result<(), JoinError> {
+        let (lobby, user) = (self.lobbies.find(name), self.conns.at(slot).user);
+        self.check_name(name)
+            .and_then(|()| self.check_lock(lobby, Some(user)))
             .and_then(|()| self.check_room(lobby, None))
             .map_err(|breach| JoinError::Refused(self.refuse(breach)))
     }
 
     /// Whether a lobby has fewer members than it may have, one of whom may be about to go.
-    fn check_room(&self, lobby: &str, going: Option<u32>) -> Result<(), Breach> {
-        let members = self.lobbies.find(lobby).map_or(0, |lobby| {
+    fn check_room(&self, lobby: Option<u32>, going: Option<u32>) -> Result<(), Breach> {
+        let members = lobby.map_or(0, |lobby| {
             let is_in_it = |slot: u32| self.conns.at(slot).memberships.find(lobby).is_some();
             self.lobbies.at(lobby).members.len() - usize::from(going.is_some_and(is_in_it))
         });
@@ -165,6 +187,16 @@ impl Manager {
             slots::index(members),
             self.config.max_connections_per_lobby,
         )
+    }
+
+    /// Whether there are fewer connections from a source than there may be, one of which may be about to go.
+    fn check_source(&self, source: Source, going: Option<u32>) -> Result<(), Breach> {
+        let Some(max) = self.config.max_connections_per_source else {
+            return Ok(());
+        };
+        let is_from_it = |slot: u32| self.sources.of(slot) == Some(source);
+        let stay = self.sources.count(source) - u32::from(going.is_some_and(is_from_it));
+        check_count(RefusalRule::SourceLimit, stay, Some(max))
     }
 
     /// Whether a lobby or a user may have this name.
@@ -187,6 +219,9 @@ impl Manager {
             RefusalRule::ServerFull => refusals.server_full += 1,
             RefusalRule::LobbyFull => refusals.lobby_full += 1,
             RefusalRule::UserLimit => refusals.user_limit += 1,
+            RefusalRule::LobbyLocked => refusals.lobby_locked += 1,
+            RefusalRule::SourceLimit => refusals.source_limit += 1,
+            RefusalRule::Expired => refusals.expired += 1,
             RefusalRule::ConnectRate => refusals.connect_rate += 1,
         }
         self.config.answers.refusal(breach, self.clock.time())

@@ -45,6 +45,12 @@ impl Manager {
                 Request::Leave { conn, lobby } => Reply::Changed(self.leave(now, conn, lobby, out)),
                 Request::Kick { conn, close } => Reply::Changed(self.kick(now, conn, &close, out)),
                 Request::CloseAll { close } => Reply::Addressed(self.close_all(now, &close, out)),
+                Request::KickUser { user, close } => Reply::Addressed(self.kick_user(now, &user, &close, out)),
+                Request::KickLobby { lobby, close } => Reply::Addressed(self.kick_lobby(now, lobby, &close, out)),
+                Request::LockLobby { lobby } => Reply::Changed(self.lock_lobby(now, lobby, out)),
+                Request::UnlockLobby { lobby } => Reply::Changed(self.unlock_lobby(now, lobby, out)),
+                Request::SetLimit { limit, max } => Reply::LimitSet(self.set_limit(now, limit, max, out)),
+                Request::Extend { conn, expires } => Reply::Changed(self.extend(now, conn, expires, out)),
             },
         }
     }

@@ -142,6 +142,8 @@ pub(super) struct Lobby {
     pub(super) users: List,
     /// How often the list of users has changed since the lobby opened.
     pub(super) revision: u64,
+    /// Whether only users may enter who are in it already.
+    pub(super) locked: bool,
 }
 
 impl Lobby {
@@ -149,6 +151,7 @@ impl Lobby {
         members: Roster::new(),
         users: List::EMPTY,
         revision: 0,
+        locked: false,
     };
 }
 

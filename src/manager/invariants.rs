@@ -11,6 +11,7 @@ use super::conn::{Conn, Phase};
 use super::transitions::Population;
 use crate::id::{ConnId, LobbyId};
 use crate::invariant::{Invariant, Violation, ensure};
+use crate::limit::Limit;
 use crate::pulse::Patience;
 use crate::time::duration_nanos;
 
@@ -35,6 +36,7 @@ impl Manager {
         for (id, conn) in self.conns() {
             self.check_connection(id, conn)?;
         }
+        self.check_doors()?;
         self.check_population()?;
         self.check_limits()?;
         self.check_rates()?;
@@ -72,6 +74,8 @@ impl Manager {
         self.lobbies.check(longest)?;
         self.presences.check()?;
         self.deadlines.check()?;
+        self.expiries.check()?;
+        self.sources.check()?;
         self.clock.check(self.counters.pauses)?;
         self.lobbies
             .iter()
@@ -215,6 +219,20 @@ impl Manager {
         })
     }
 
+    /// What is kept beside the connections' records is of those who are open.
+    fn check_doors(&self) -> Result<(), Violation> {
+        let is_open = |slot: u32| self.conns.get_at(slot).is_some_and(Conn::is_open);
+        for slot in self.sources.slots() {
+            ensure(is_open(slot), Invariant::SourceCount, || {
+                format!("slot {slot} is not open")
+            })?;
+        }
+        for slot in self.expiries.slots() {
+            ensure(is_open(slot), Invariant::Expiry, || format!("slot {slot} is not open"))?;
+        }
+        Ok(())
+    }
+
     fn check_population(&self) -> Result<(), Violation> {
         let waiting = self.conns().filter(|(id, _)| self.deadlines.get(id.index()).is_some());
         let waiting = waiting.count();
@@ -256,18 +274,21 @@ impl Manager {
     }
 
     fn check_limits(&self) -> Result<(), Violation> {
-        let within = |count: usize, limit: Option<u32>| limit.is_none_or(|limit| count <= limit as usize);
-        let config = &self.config;
+        let beyond = self.peaks.exceeded_by(&self.config);
+        ensure(beyond.is_none(), Invariant::Peaks, || {
+            format!("{beyond:?} is not within {:?}", self.peaks)
+        })?;
+        let within = |count: usize, limit: Limit| self.peaks.allows(limit, count);
         let seats = self.population.seats();
         ensure(
-            within(seats as usize, config.max_connections),
+            within(seats as usize, Limit::Connections),
             Invariant::ServerLimit,
             || format!("{seats} are there"),
         )?;
         for (_, name, lobby) in self.lobbies.iter() {
             let members = lobby.members.len();
             ensure(
-                within(members, config.max_connections_per_lobby),
+                within(members, Limit::ConnectionsPerLobby),
                 Invariant::LobbyLimit,
                 || format!("{members} are in {name:?}"),
             )?;
@@ -275,7 +296,7 @@ impl Manager {
         for (_, name, user) in self.users.iter() {
             let open = user.open_count;
             ensure(
-                within(open as usize, config.max_connections_per_user),
+                within(open as usize, Limit::ConnectionsPerUser),
                 Invariant::UserLimit,
                 || format!("{name:?} has {open}"),
             )?;
@@ -283,9 +304,16 @@ impl Manager {
         for (id, conn) in self.conns() {
             let lobbies = conn.memberships.as_slice().len();
             ensure(
-                within(lobbies, config.max_lobbies_per_connection),
+                within(lobbies, Limit::LobbiesPerConnection),
                 Invariant::MembershipLimit,
                 || format!("{id} is in {lobbies}"),
+            )?;
+        }
+        for (source, connections) in self.sources.iter() {
+            ensure(
+                within(connections as usize, Limit::ConnectionsPerSource),
+                Invariant::SourceLimit,
+                || format!("{source} has {connections}"),
             )?;
         }
         Ok(())
@@ -301,7 +329,7 @@ impl Manager {
         ensure(admitted <= counters.admissions, Invariant::Admissions, details)?;
         let closing = u64::from(self.population.closing);
         let told = sum(&[closing, evictions.close_timeout, evictions.replaced]);
-        let closes = (told..=counters.admissions).contains(&counters.closes);
+        let closes = (told..=counters.admissions).contains(&counters.closes) && counters.expired <= counters.closes;
         ensure(closes, Invariant::Closes, details)?;
         let settled = sum(&[counters.pongs, counters.missed_pings]) <= counters.pings;
         ensure(

@@ -3,8 +3,11 @@
 mod admission;
 mod apply;
 mod conn;
+mod expiry;
 mod health;
 mod invariants;
+mod limits;
+mod locks;
 mod query;
 mod rates;
 mod receipts;
@@ -20,17 +23,19 @@ pub use query::LobbyUsers;
 use self::conn::{Conn, Lobby, User};
 use self::rates::Rates;
 use self::transitions::Population;
-use crate::clock::{Clock, Moment};
+use crate::clock::{Active, Clock, Moment};
 use crate::config::{Config, ConfigError};
 use crate::deadlines::Deadlines;
 use crate::ending::Ending;
 use crate::event::Cause;
 use crate::id::ConnId;
+use crate::limit::Peaks;
 use crate::names::{HashKey, Names};
 use crate::outbox::{Notice, Outbox};
 use crate::presence::Presences;
 use crate::pulse::Patience;
 use crate::slots::Slots;
+use crate::sources::Sources;
 use crate::stats::Counters;
 use crate::time::{Time, duration_nanos};
 use crate::wire::Pinger;
@@ -57,9 +62,15 @@ pub struct Manager {
     users: Names<User>,
     lobbies: Names<Lobby>,
     presences: Presences,
-    deadlines: Deadlines,
+    /// When patience with a connection is at its end, or a ping is due: on active time.
+    deadlines: Deadlines<Active>,
     clock: Clock,
     pinger: Pinger,
+    /// From where the open connections are that told it.
+    sources: Sources,
+    /// Until when the open connections may stay that may not stay for ever: on the driver's clock.
+    expiries: Deadlines<Time>,
+    peaks: Peaks,
     rates: Rates,
 
     population: Population,
@@ -94,6 +105,9 @@ impl Manager {
             deadlines: Deadlines::new(),
             clock: Clock::new(),
             pinger: Pinger::new(config.ping_format),
+            sources: Sources::new(hash_key),
+            expiries: Deadlines::new(),
+            peaks: Peaks::of(&config),
             rates: Rates::new(&config),
             population: Population::default(),
             counters: Counters::default(),
@@ -121,6 +135,8 @@ impl Manager {
         if self.stale_wave && !self.is_stale_wave() {
             self.stale_wave = false;
         }
+        // Not the expiries: one that was overslept says nothing of anybody's silence, and may have passed when it was
+        // set.
         let deadline = self.deadlines.peek().map(|(due, _)| due);
         let (moment, paused) = self.clock.advance(now, deadline, self.pause_tolerance);
         if let Some(by) = paused {

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::event::LobbyRef;
 use crate::id::{ConnId, LobbyId};
 use crate::latency::Latency;
+use crate::source::Source;
 use crate::stats::{Percent, Stats};
 
 /// The users in a lobby, as [`Manager::lobby_users`] found them.
@@ -36,7 +37,7 @@ impl<'a> LobbyUsers<'a> {
 }
 
 impl Manager {
-    /// The settings.
+    /// The settings, with the limits that are in force.
     pub const fn config(&self) -> &Config {
         &self.config
     }
@@ -111,6 +112,11 @@ impl Manager {
             .map(|lobby| LobbyUsers { manager: self, lobby })
     }
 
+    /// How many open connections there are from a source. O(1).
+    pub fn source_connections(&self, source: Source) -> u32 {
+        self.sources.count(source)
+    }
+
     /// The round-trip times of an open connection; `None` until it has answered a ping. O(1).
     pub fn latency(&self, conn: ConnId) -> Option<Latency> {
         self.open_slot(conn)
@@ -150,6 +156,7 @@ impl Manager {
             clock_steps_back: self.clock.steps_back,
             pauses: counters.pauses,
             suspended: self.clock.suspended(),
+            expired: counters.expired,
             drops: counters.drops,
             violations: counters.drops.violations(),
             closes_rate_limited: counters.closes_rate_limited,

@@ -8,6 +8,7 @@ use super::rates::Meter;
 use crate::clock::Active;
 use crate::config::{Config, MAX_CONNECTIONS};
 use crate::id::{ConnId, Key, LobbyId};
+use crate::limit::Limit;
 use crate::names::{HashKey, Names, Unrestorable};
 use crate::pulse::Pulse;
 use crate::roster::{Roster, Ticket};
@@ -32,6 +33,7 @@ impl Manager {
             hash_key,
             ..state.config.clone()
         })?;
+        manager.restore_peaks(&state)?;
         manager.restore_counts(&state)?;
         manager.restore_users(&state.users)?;
         manager.restore_conns(&state)?;
@@ -42,6 +44,14 @@ impl Manager {
         // What was looked at one by one is looked at as a whole, by the very checks that the tests make after each call.
         manager.check_invariants()?;
         Ok(manager)
+    }
+
+    fn restore_peaks(&mut self, state: &State) -> Result<(), RestoreError> {
+        if let Some(limit) = state.peaks.exceeded_by(&self.config) {
+            return Err(RestoreError::Peak(limit));
+        }
+        self.peaks = state.peaks;
+        Ok(())
     }
 
     fn restore_counts(&mut self, state: &State) -> Result<(), RestoreError> {
@@ -81,9 +91,8 @@ impl Manager {
             if user.open.is_empty() && user.closing.is_empty() && user.replaced.is_none() {
                 return fault("no connection");
             }
-            let max = self.config.max_connections_per_user;
-            if max.is_some_and(|max| user.open.len() > max as usize) {
-                return fault("more connections than max_connections_per_user");
+            if !self.peaks.allows(Limit::ConnectionsPerUser, user.open.len()) {
+                return fault("more connections than max_connections_per_user ever was");
             }
             if !self.rates.user_may_have_sent(self.clock.active(), user.message_bucket) {
                 return fault("more messages than user_message_rate");
@@ -166,6 +175,13 @@ impl Manager {
         self.population.open += 1;
         self.population.silent += u32::from(conn.pulse.missed() > 0);
         self.deadlines.set(slot, conn.check);
+        self.expiries.set(slot, conn.expires);
+        if let Some(source) = conn.source {
+            let connections = self.sources.enter(slot, source);
+            if !self.peaks.allows(Limit::ConnectionsPerSource, connections as usize) {
+                return fault("more connections from its source than max_connections_per_source ever was");
+            }
+        }
         Ok(())
     }
 
@@ -197,6 +213,7 @@ impl Manager {
             let record = Lobby {
                 members: members.ok_or_else(|| fault("more joins than can have been counted"))?,
                 revision: lobby.revision,
+                locked: lobby.locked,
                 ..Lobby::NEW
             };
             lobbies.push((lobby.id.key(), lobby.name.clone(), record));
@@ -259,12 +276,12 @@ impl Manager {
                 let lobby = LobbyId::new(key);
                 Err(RestoreError::Lobby { lobby, fault })
             };
-            let (members, max) = (lobby.members.len(), self.config.max_connections_per_lobby);
+            let members = lobby.members.len();
             if members == 0 {
                 return fault("no member");
             }
-            if max.is_some_and(|max| members > max as usize) {
-                return fault("more members than max_connections_per_lobby");
+            if !self.peaks.allows(Limit::ConnectionsPerLobby, members) {
+                return fault("more members than max_connections_per_lobby ever was");
             }
         }
         Ok(())
@@ -275,9 +292,8 @@ impl Manager {
         for (user, saved) in (0..).zip(users) {
             for conn in &saved.open {
                 let fault = |fault| Err(RestoreError::Connection { conn: conn.id, fault });
-                let max = self.config.max_lobbies_per_connection;
-                if max.is_some_and(|max| conn.lobbies.len() > max as usize) {
-                    return fault("more lobbies than max_lobbies_per_connection");
+                if !self.peaks.allows(Limit::LobbiesPerConnection, conn.lobbies.len()) {
+                    return fault("more lobbies than max_lobbies_per_connection ever was");
                 }
                 let mut lobbies: Vec<LobbyId> = conn.lobbies.iter().map(|&(lobby, _)| lobby).collect();
                 lobbies.sort_unstable();
@@ -314,11 +330,7 @@ impl Manager {
         if self.population.total() > MAX_CONNECTIONS {
             return Err(RestoreError::Limit("MAX_CONNECTIONS"));
         }
-        if self
-            .config
-            .max_connections
-            .is_some_and(|max| self.population.seats() > max)
-        {
+        if !self.peaks.allows(Limit::Connections, self.population.seats() as usize) {
             return Err(RestoreError::Limit("max_connections"));
         }
         Ok(())

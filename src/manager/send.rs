@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 
 use super::Manager;
+use super::receipts::request_receipt;
 use crate::ending::Closing;
 use crate::event::{Except, LobbyRef};
 use crate::id::ConnId;
 use crate::outbox::Outbox;
 use crate::payload::Payload;
-use crate::receipt::Receipt;
 use crate::refusal::CloseFrame;
 use crate::time::Time;
 
@@ -105,9 +105,43 @@ impl Manager {
         let Some(slot) = self.open_slot(conn) else {
             return false;
         };
-        let receipt = Receipt::of_count(0, 0, moment.time);
-        self.begin_close(moment, slot, close, Closing::Requested, receipt, out);
+        self.begin_close(moment, slot, close, Closing::Requested, request_receipt(moment), out);
         true
+    }
+
+    /// Closes every open connection of a user with these words, oldest first. Returns how many. O(connections of the
+    /// user × log n).
+    pub fn kick_user(&mut self, now: Time, user: &str, close: &CloseFrame, out: &mut Outbox) -> usize {
+        let moment = self.enter_call(now, out);
+        let Some(user) = self.users.find(user) else {
+            return 0;
+        };
+        let mut kicked = 0;
+        while let Some(slot) = self.users.at(user).open.first() {
+            self.begin_close(moment, slot, close, Closing::Requested, request_receipt(moment), out);
+            kicked += 1;
+        }
+        kicked
+    }
+
+    /// Closes every connection in a lobby with these words, in the order of joining, wherever else it is a member.
+    /// Returns how many; 0 if there is no such lobby. O(members × log n).
+    pub fn kick_lobby<'a>(
+        &mut self,
+        now: Time,
+        lobby: impl Into<LobbyRef<'a>>,
+        close: &CloseFrame,
+        out: &mut Outbox,
+    ) -> usize {
+        let moment = self.enter_call(now, out);
+        let Some(lobby) = self.resolve(&lobby.into()) else {
+            return 0;
+        };
+        let members: Vec<ConnId> = self.lobbies.at(lobby).members.iter().collect();
+        for conn in &members {
+            self.begin_close(moment, conn.index(), close, Closing::Requested, request_receipt(moment), out);
+        }
+        members.len()
     }
 
     /// Closes every open connection with these words, in the order of their indices. Returns how many. O(n log n).
@@ -119,9 +153,8 @@ impl Manager {
             .filter(|(_, conn)| conn.is_open())
             .map(|(key, _)| key.index)
             .collect();
-        let receipt = Receipt::of_count(0, 0, moment.time);
         for &slot in &open {
-            self.begin_close(moment, slot, close, Closing::Requested, receipt, out);
+            self.begin_close(moment, slot, close, Closing::Requested, request_receipt(moment), out);
         }
         open.len()
     }

@@ -72,6 +72,7 @@ impl Manager {
                 revision: lobby.revision,
                 joins: lobby.members.joins(),
                 users: users.map(|entry| positions[&self.presences.at(entry).user]).collect(),
+                locked: lobby.locked,
             }
         });
         Snapshot::new(State {
@@ -87,6 +88,7 @@ impl Manager {
             free_lobbies: self.lobbies.free().map(LobbyId::new).collect(),
             retired_lobbies: self.lobbies.retired().collect(),
             users,
+            peaks: self.peaks,
             free_connections: self.conns.free().map(ConnId::new).collect(),
             retired_connections: self.conns.retired().collect(),
             connect_bucket: self.rates.connects(),
@@ -104,6 +106,8 @@ impl Manager {
                 .map(|seat| (LobbyId::new(self.lobbies.key_at(seat.lobby)), seat.ticket))
                 .collect(),
             pulse: conn.pulse.clone(),
+            source: self.sources.of(slot),
+            expires: self.expiries.get(slot),
             message_bucket: bucket,
             violations,
         }

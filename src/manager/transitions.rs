@@ -12,6 +12,7 @@ use super::Manager;
 use super::conn::{Conn, Lobby, Membership, Phase, User};
 use crate::clock::Moment;
 use crate::ending::{Closing, Ending, Eviction};
+use crate::event::Handshake;
 use crate::id::{ConnId, LobbyId};
 use crate::outbox::{Notice, Outbox};
 use crate::pulse::Pulse;
@@ -47,11 +48,16 @@ impl Manager {
     pub(super) fn admit(
         &mut self,
         moment: Moment,
-        lobby: &str,
-        user: &str,
+        handshake: &Handshake<'_>,
         victim: Option<u32>,
         out: &mut Outbox,
     ) -> ConnId {
+        let Handshake {
+            lobby,
+            user,
+            source,
+            expires,
+        } = handshake;
         let known = self.users.find(user);
         let user = known.unwrap_or_else(|| self.users.insert(user, User::NEW).index);
         let key = self.conns.insert(Conn::new(user, Pulse::new(moment.active)));
@@ -59,6 +65,10 @@ impl Manager {
         let first_ping = self.first_ping(moment, conn);
         self.conns.at_mut(slot).pulse.schedule_first_ping(first_ping);
         self.deadlines.set(slot, first_ping);
+        self.expiries.set(slot, *expires);
+        if let &Some(source) = source {
+            self.sources.enter(slot, source);
+        }
         self.rates.admitted(moment.active, slot, user, known.is_none());
 
         let record = self.users.at_mut(user);
@@ -155,7 +165,7 @@ impl Manager {
             self.evict(moment, earlier, Eviction::Replaced, out);
         }
         let frame = self.config.answers.replaced.clone();
-        let receipt = self.replaced_receipt(moment, slot);
+        let receipt = self.replacement_receipt(moment, slot);
         self.begin_close(moment, slot, &frame, Closing::Replaced, receipt, out);
         self.conns.at_mut(slot).phase = Phase::Closing { replaced: true };
         self.population.closing_replaced += 1;
@@ -224,6 +234,8 @@ impl Manager {
         while let Some(&Membership { lobby, .. }) = self.conns.at(slot).memberships.as_slice().first() {
             self.leave_lobby(slot, lobby, out);
         }
+        self.sources.leave(slot);
+        self.expiries.set(slot, None);
         let record = self.users.at_mut(user);
         record.open.remove(&mut self.conns, slot);
         record.open_count -= 1;

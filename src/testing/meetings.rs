@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::model::{Lobby, Model, Phase};
+use super::model::{Conn, Lobby, Model, Phase};
+use super::model_entry::at_limit;
 use super::told::{Answered, NotEntered, Outcome, Told};
 use crate::{
-    Call, Config, ConnId, DropReason, Event, Eviction, Except, Inbound, Input, LobbyRef, RefusalRule, Request,
+    Call, ConnId, Event, Eviction, Except, Handshake, Inbound, Input, LobbyRef, RefusalRule, Request, Time,
     UserOverflow,
 };
 
@@ -44,14 +45,20 @@ macro_rules! meetings {
 }
 
 meetings! {
-    /// replace, locked lobby: a user already seated there may return; a lock stops new users
-    ReplaceLocked ahead,
+    /// replace, locked lobby: a user already seated there may return
+    ReplaceLocked,
+    /// replace, locked lobby: a lock stops new users, whatever they would replace
+    ReplaceShutOut,
     /// replace, user limit: the oldest open one goes, closing ones do not count
     ReplaceUserLimit,
     /// closing, server limit: counts
     ClosingServerLimit,
     /// closing, user limit: does not count
     ClosingUserLimit,
+    /// closing, source limit: does not count
+    ClosingSourceLimit,
+    /// replace, source limit: the seat of one from the same source is set aside
+    ReplaceSourceLimit,
     /// closing, message: stale, proves nothing
     ClosingMessage,
     /// closing, kick: no-op, false
@@ -79,7 +86,7 @@ meetings! {
     /// switch, full target: refused, source untouched
     SwitchFull,
     /// switch, locked target: refused, source untouched
-    SwitchLocked ahead,
+    SwitchLocked,
     /// switch, own lobby: ok, place kept
     SwitchOwn,
     /// switch, last member: opened, joined, left, closed
@@ -100,6 +107,12 @@ meetings! {
     UserBucket,
     /// evict, broadcast in the same outbox: the run of ids stays as written
     EvictSend,
+    /// lowered limit, those beyond it: stay, and nobody new is admitted
+    LoweredLimit,
+    /// pause, expiry: it is not postponed
+    PauseExpiry,
+    /// closing, expiry: what is closing does not expire
+    ClosingExpiry,
     /// pause, rates: suspended time earns no tokens
     PauseRates,
     /// rates, pong: the one that answers the outstanding ping is free
@@ -167,10 +180,10 @@ impl fmt::Display for Meetings {
 }
 
 /// One input's before and after.
-struct Scene<'a> {
-    before: &'a Model,
-    outcome: &'a Outcome,
-    after: &'a Model,
+pub(super) struct Scene<'a> {
+    pub(super) before: &'a Model,
+    pub(super) outcome: &'a Outcome,
+    pub(super) after: &'a Model,
 }
 
 impl Scene<'_> {
@@ -183,7 +196,8 @@ impl Scene<'_> {
         match call {
             Call::Event(Event::Connected(handshake)) => {
                 met.extend(self.connect(&handshake.user));
-                met.extend(self.connect_rate(&handshake.lobby, &handshake.user));
+                met.extend(self.doors(handshake));
+                met.extend(self.connect_rate(handshake));
             }
             Call::Event(Event::Message { conn, .. }) => {
                 let stale = self.outcome.answered == Answered::Message(Inbound::Stale);
@@ -217,7 +231,7 @@ impl Scene<'_> {
             told.any(|told| matches!(told, Told::Close { conn: closed, .. } if closed == conn))
         };
         let below = |limit: Option<u32>, count: usize| limit.is_some_and(|limit| count < limit as usize);
-        let beyond = |limit: Option<u32>, count: usize| limit.is_some_and(|limit| count >= limit as usize);
+        let beyond = |limit: Option<u32>, count: usize| at_limit(limit, count).is_some();
         let with_closing = theirs > open.len();
         [
             (
@@ -237,75 +251,49 @@ impl Scene<'_> {
         ]
     }
 
-    fn connect_rate(&self, lobby: &str, user: &str) -> [(Meeting, bool); 2] {
-        let refused_by = match &self.outcome.answered {
-            Answered::Connected(Err(refusal)) => Some(refusal.rule),
+    /// Locks, sources, and limits that were lowered.
+    fn doors(&self, handshake: &Handshake<'_>) -> [(Meeting, bool); 5] {
+        let Self { before, outcome, .. } = *self;
+        let config = &before.config;
+        let refusal = match &outcome.answered {
+            Answered::Connected(Err(refusal)) => Some((refusal.rule, refusal.receipt)),
             _ => None,
         };
-        let is_over = self.before.check_connect_rate().is_err();
-        let unhurried = Model {
-            config: Config {
-                connect_rate: None,
-                ..self.before.config.clone()
-            },
-            ..self.before.clone()
+        let admitted = refusal.is_none();
+        let locked = before.lobbies.get(&*handshake.lobby).is_some_and(|lobby| lobby.locked);
+        let theirs = before.conns_of(&handshake.user);
+        let may_replace = config.user_overflow == UserOverflow::ReplaceOldest
+            && at_limit(config.max_connections_per_user, theirs.len()).is_some();
+        let victim = theirs
+            .first()
+            .filter(|_| may_replace)
+            .and_then(|&conn| before.open(conn));
+        let there = |conn: &&Conn| conn.source.is_some() && conn.source == handshake.source;
+        let (all, open) = (before.conns.iter().filter(there), before.open_conns().filter(there));
+        let (all, open) = (all.count(), open.count());
+        let at_limit = |count| at_limit(config.max_connections_per_source, count).is_some();
+        let shut_out = refusal.is_some_and(|(rule, _)| rule == RefusalRule::LobbyLocked);
+        let is_full = |rule| {
+            use RefusalRule::{ConnectRate, Expired, InvalidName};
+            !matches!(rule, InvalidName | Expired | ConnectRate)
         };
-        let would_replace = matches!(unhurried.admission(lobby, user), Ok(Some(_)));
-        let other = refused_by.is_some_and(|rule| rule != RefusalRule::ConnectRate);
+        let beyond = refusal.is_some_and(|(rule, receipt)| is_full(rule) && receipt.seen > receipt.threshold);
         [
+            (Meeting::ReplaceLocked, admitted && locked && victim.is_some()),
+            (Meeting::ReplaceShutOut, shut_out && victim.is_some()),
             (
-                Meeting::ConnectRateReplace,
-                refused_by == Some(RefusalRule::ConnectRate) && would_replace,
+                Meeting::ClosingSourceLimit,
+                admitted && !at_limit(open) && at_limit(all),
             ),
             (
-                Meeting::ConnectRateLimit,
-                other && !is_over && self.before.config.connect_rate.is_some(),
+                Meeting::ReplaceSourceLimit,
+                admitted && at_limit(open) && victim.is_some(),
             ),
+            (Meeting::LoweredLimit, beyond),
         ]
     }
 
-    fn message(&self, conn: ConnId) -> Vec<(Meeting, bool)> {
-        let Some(then) = self.before.open(conn) else {
-            return Vec::new();
-        };
-        let (inbound, told) = (&self.outcome.answered, &self.outcome.told);
-        let paused = told.iter().find_map(|told| match told {
-            Told::Paused { by } => Some(*by),
-            _ => None,
-        });
-        let throttled = match inbound {
-            Answered::Message(Inbound::Dropped(DropReason::Throttled { retry_after, .. })) => Some(*retry_after),
-            _ => None,
-        };
-        let too_big = *inbound == Answered::Message(Inbound::Dropped(DropReason::TooBig));
-        let answers = told.iter().any(|told| matches!(told, Told::Pong { .. }));
-        let would_be_throttled = self.after.would_be_throttled(then);
-        [
-            (
-                Meeting::PauseRates,
-                throttled.zip(paused).is_some_and(|(wait, by)| wait <= by),
-            ),
-            (Meeting::RatesPong, answers && would_be_throttled),
-            (Meeting::RatesSilence, throttled.is_some() && then.health.missed > 0),
-            (
-                Meeting::RatesBoth,
-                throttled.is_some() && self.after.would_be_throttled_by_one(then),
-            ),
-            (Meeting::SizeRates, too_big && would_be_throttled),
-        ]
-        .into()
-    }
-
-    /// A user's last connection has gone, and the user had sent as much as may be.
-    fn forgets_a_throttled_user(&self) -> bool {
-        let mut gone = self.outcome.told.iter().filter_map(|told| match told {
-            Told::Ended { user, .. } => Some(user),
-            _ => None,
-        });
-        gone.any(|user| self.before.is_user_throttled(user) && !self.after.is_user_throttled(user))
-    }
-
-    fn tick(&self) -> [(Meeting, bool); 2] {
+    fn tick(&self) -> [(Meeting, bool); 4] {
         let Self { before, after, .. } = *self;
         let waves = self
             .outcome
@@ -313,6 +301,14 @@ impl Scene<'_> {
             .iter()
             .any(|told| matches!(told, Told::StaleWave { .. }));
         let closing = self.evicts(|_, cause| cause == Eviction::CloseTimeout);
+        let mut told = self.outcome.told.iter();
+        let paused = told.any(|told| matches!(told, Told::Paused { .. }));
+        let expired = told.any(|told| matches!(told, Told::Close { .. }));
+        let now = Time::from_nanos(after.clock.last);
+        let closing_expired = |conn: &Conn| {
+            let stays = after.conns.iter().any(|other| other.id == conn.id);
+            conn.phase != Phase::Open && conn.expires.is_some_and(|expires| expires <= now) && stays
+        };
         let voided = before.open_conns().filter(|conn| {
             let then = after.open(conn.id).map(|conn| &conn.health);
             then.is_some_and(|then| {
@@ -322,18 +318,21 @@ impl Scene<'_> {
         let with_voided = before.silent() + voided.count();
         let would_wave = before.would_be_too_many(with_voided) && !before.too_many_are_silent();
         [
+            (Meeting::PauseExpiry, paused && expired),
+            (Meeting::ClosingExpiry, before.conns.iter().any(closing_expired)),
             (Meeting::PauseBreaker, would_wave && !waves),
             (Meeting::BreakerCloseTimeout, closing && before.too_many_are_silent()),
         ]
     }
 
-    fn switch(&self, conn: ConnId, from: &LobbyRef<'_>, to: &str) -> [(Meeting, bool); 3] {
+    fn switch(&self, conn: ConnId, from: &LobbyRef<'_>, to: &str) -> [(Meeting, bool); 4] {
         let Self { before, outcome, after } = *self;
-        let full = match &outcome.answered {
-            Answered::Entered(Err(NotEntered::Refused(refusal))) => refusal.rule == RefusalRule::LobbyFull,
+        let refused = |rule| match &outcome.answered {
+            Answered::Entered(Err(NotEntered::Refused(refusal))) => refusal.rule == rule,
             _ => false,
         };
         let lobbies = |model: &Model| model.open(conn).map(|conn| conn.lobbies.clone());
+        let stays = || lobbies(before) == lobbies(after);
         let moved = matches!(outcome.answered, Answered::Entered(Ok(_)));
         let own = before.lobby(from).filter(|lobby| moved && lobby.name == to);
         let kept = |own: &Lobby| after.lobby(from).is_some_and(|lobby| lobby.members == own.members);
@@ -348,7 +347,8 @@ impl Scene<'_> {
             ]
         );
         [
-            (Meeting::SwitchFull, full && lobbies(before) == lobbies(after)),
+            (Meeting::SwitchFull, refused(RefusalRule::LobbyFull) && stays()),
+            (Meeting::SwitchLocked, refused(RefusalRule::LobbyLocked) && stays()),
             (Meeting::SwitchOwn, own.is_some_and(kept)),
             (Meeting::SwitchLastMember, moved && through),
         ]

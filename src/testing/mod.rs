@@ -39,8 +39,10 @@
 
 mod invariants;
 mod meetings;
+mod meetings_rates;
 mod model;
 mod model_clock;
+mod model_doors;
 mod model_entry;
 mod model_health;
 mod model_rates;
@@ -66,6 +68,6 @@ pub use sim::{
     Departure, Fault, Network, Reconnect, Report, RoundTrips, Scenario, ScenarioError, Sim, StaleTruth, Stalls,
     WakeOrder,
 };
-pub use step::{Act, But, Name, Said, Stamp, Step, Steps, Style, When, Where, Who};
+pub use step::{Act, But, Name, Said, Stamp, Step, Steps, Style, Until, When, Where, Who};
 pub use told::Outcome;
 pub use view::View;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::{
     Call, CloseFrame, Closing, Config, ConnId, Ending, Event, Eviction, Except, Input, LobbyId, LobbyRef, Payload,
-    Receipt, Request, Time,
+    Receipt, Request, Source, Time,
 };
 
 use super::model_clock::{Clock, LAST, nanos};
@@ -48,6 +48,9 @@ pub(crate) struct Conn {
     /// When it was told to close, on active time.
     pub(super) closing_since: Option<u128>,
     pub(crate) health: Health,
+    pub(crate) source: Option<Source>,
+    /// On the driver's clock.
+    pub(crate) expires: Option<Time>,
     /// What it has sent.
     pub(super) messages: Taken,
     /// Those that are not forgotten.
@@ -69,6 +72,7 @@ pub(crate) struct Lobby {
     /// In the order of arrival.
     pub(crate) users: Vec<String>,
     pub(crate) revision: u64,
+    pub(crate) locked: bool,
 }
 
 /// What cannot be counted anew.
@@ -91,6 +95,10 @@ pub(crate) struct Counted {
     pub(super) pongs: u64,
     pub(super) missed_pings: u64,
     pub(super) stale_ids: u64,
+    pub(super) lobby_locked: u64,
+    pub(super) source_limit: u64,
+    pub(super) refused_expired: u64,
+    pub(super) expired: u64,
     pub(super) connect_rate: u64,
     pub(super) too_soon_of_connection: u64,
     pub(super) too_soon_of_user: u64,
@@ -142,7 +150,7 @@ impl Model {
         self.read_clock(input.at.as_nanos());
         let answered = match &input.call {
             Call::Event(event) => match event {
-                Event::Connected(handshake) => Answered::Connected(self.connected(&handshake.lobby, &handshake.user)),
+                Event::Connected(handshake) => Answered::Connected(self.connected(handshake)),
                 Event::Message { conn, frame } => Answered::Message(self.message(*conn, frame)),
                 Event::Closed { conn, cause } => Answered::Changed(self.closed(*conn, Ending::Closed(*cause))),
                 Event::Tick => {
@@ -186,6 +194,15 @@ impl Model {
                 }
                 Answered::Addressed(all.len())
             }
+            Request::KickUser { user, close } => Answered::Addressed(self.kick_all(&self.conns_of(user), close)),
+            Request::KickLobby { lobby, close } => {
+                let members = self.lobby(lobby).map_or_else(Vec::new, |lobby| lobby.members.clone());
+                Answered::Addressed(self.kick_all(&members, close))
+            }
+            Request::LockLobby { lobby } => Answered::Changed(self.set_lock(lobby, true)),
+            Request::UnlockLobby { lobby } => Answered::Changed(self.set_lock(lobby, false)),
+            Request::SetLimit { limit, max } => Answered::LimitSet(self.set_limit(*limit, *max)),
+            Request::Extend { conn, expires } => Answered::Changed(self.extend(*conn, *expires)),
         }
     }
 
@@ -257,7 +274,7 @@ impl Model {
 
     // Going.
 
-    fn kick(&mut self, conn: ConnId, close: &CloseFrame) -> bool {
+    pub(super) fn kick(&mut self, conn: ConnId, close: &CloseFrame) -> bool {
         let open = self.open(conn).is_some();
         if open {
             self.begin_close(conn, close, Closing::Requested, (0, 0));

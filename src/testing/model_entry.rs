@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{Answer, Closing, ConnId, Eviction, LobbyId, LobbyRef, Receipt, RefusalRule, Retry, Time, UserOverflow};
+use crate::{
+    Answer, Closing, ConnId, Eviction, Handshake, LobbyId, LobbyRef, Receipt, RefusalRule, Retry, Time, UserOverflow,
+};
 
 use super::model::{Conn, Lobby, Model, Phase};
 use super::model_health::Health;
@@ -18,15 +20,36 @@ pub(crate) struct Against {
 }
 
 /// The limit, if there are as many as it allows.
-fn at_limit(limit: Option<u32>, count: usize) -> Option<u64> {
+pub(super) fn at_limit(limit: Option<u32>, count: usize) -> Option<u64> {
     limit.filter(|&limit| count >= limit as usize).map(u64::from)
+}
+
+/// What stands against one more, if there are as many as the limit allows.
+fn full(rule: RefusalRule, limit: Option<u32>, count: usize) -> Option<Against> {
+    let threshold = at_limit(limit, count)?;
+    Some(Against {
+        rule,
+        seen: count as u64,
+        threshold,
+    })
+}
+
+/// A reason, and when to come again.
+pub(super) fn with_advice(reason: &str, retry: Retry) -> String {
+    match retry {
+        Retry::After(delay) => format!("{reason};retry={}", delay.as_nanos().div_ceil(1_000_000)),
+        Retry::Now => format!("{reason};retry=0"),
+        Retry::Never => reason.into(),
+    }
 }
 
 impl Model {
     /// Whom a newcomer replaces, or what stands against it.
-    pub(crate) fn admission(&self, lobby: &str, user: &str) -> Result<Option<ConnId>, Against> {
+    pub(crate) fn admission(&self, handshake: &Handshake<'_>) -> Result<Option<ConnId>, Against> {
+        let (lobby, user) = (&*handshake.lobby, &*handshake.user);
         self.check_name(lobby)?;
         self.check_name(user)?;
+        self.check_expiry(handshake)?;
         let theirs = self.conns_of(user);
         let replaces = self.config.user_overflow == UserOverflow::ReplaceOldest
             && at_limit(self.config.max_connections_per_user, theirs.len()).is_some();
@@ -37,49 +60,47 @@ impl Model {
         let seats = others().filter(|conn| conn.phase != Phase::Closing { replaced: true });
         let members = others().filter(|conn| conn.lobbies.iter().any(|name| name == lobby));
         let theirs = others().filter(|conn| conn.phase == Phase::Open && conn.user == user);
-        let limits = [
-            (RefusalRule::ServerFull, self.config.max_connections, seats.count()),
-            (
+        let from_there = others()
+            .filter(|conn| conn.phase == Phase::Open && conn.source.is_some() && conn.source == handshake.source);
+        let limit_per_source = self
+            .config
+            .max_connections_per_source
+            .filter(|_| handshake.source.is_some());
+        let config = &self.config;
+        let against = [
+            full(RefusalRule::ServerFull, config.max_connections, seats.count()),
+            self.shut_out(lobby, user),
+            full(
                 RefusalRule::LobbyFull,
-                self.config.max_connections_per_lobby,
+                config.max_connections_per_lobby,
                 members.count(),
             ),
-            (
-                RefusalRule::UserLimit,
-                self.config.max_connections_per_user,
-                theirs.count(),
-            ),
+            full(RefusalRule::UserLimit, config.max_connections_per_user, theirs.count()),
+            full(RefusalRule::SourceLimit, limit_per_source, from_there.count()),
+            self.check_connect_rate().err(),
         ];
-        for (rule, limit, count) in limits {
-            if let Some(threshold) = at_limit(limit, count) {
-                return Err(Against {
-                    rule,
-                    seen: count as u64,
-                    threshold,
-                });
-            }
-        }
-        self.check_connect_rate()?;
-        Ok(victim)
+        against.into_iter().flatten().next().map_or(Ok(victim), Err)
     }
 
-    pub(super) fn connected(&mut self, lobby: &str, user: &str) -> Result<ConnId, TurnedAway> {
-        let victim = self.admission(lobby, user).map_err(|against| self.refuse(against))?;
+    pub(super) fn connected(&mut self, handshake: &Handshake<'_>) -> Result<ConnId, TurnedAway> {
+        let victim = self.admission(handshake).map_err(|against| self.refuse(against))?;
         let id = ConnId::from_bits(self.conn_ids.take()).unwrap();
         let health = Health::new(&self.config, self.clock.active(), id);
         self.conns.push(Conn {
             id,
-            user: user.into(),
+            user: handshake.user.to_string(),
             lobbies: Vec::new(),
             phase: Phase::Open,
             closing_since: None,
             health,
+            source: handshake.source,
+            expires: handshake.expires,
             messages: Taken::default(),
             violations: 0,
         });
         self.counted.admissions += 1;
         self.count_connect();
-        self.enter(id, lobby);
+        self.enter(id, &handshake.lobby);
         if let Some(victim) = victim {
             self.replace(victim);
         }
@@ -128,14 +149,17 @@ impl Model {
             RefusalRule::ServerFull => (&answers.server_full, true),
             RefusalRule::LobbyFull => (&answers.lobby_full, true),
             RefusalRule::UserLimit => (&answers.user_limit, false),
+            RefusalRule::LobbyLocked => (&answers.lobby_locked, false),
+            RefusalRule::SourceLimit => (&answers.source_limit, false),
+            RefusalRule::Expired => (&answers.expired, false),
             RefusalRule::ConnectRate => (&connect_rate, false),
             RefusalRule::InvalidName => (&answers.invalid_name, false),
         };
         let reason = close.reason();
-        let on_the_wire = match retry {
-            Retry::After(delay) if !verbatim => format!("{reason};retry={}", delay.as_nanos().div_ceil(1_000_000)),
-            Retry::Now if !verbatim => format!("{reason};retry=0"),
-            _ => reason.into(),
+        let on_the_wire = if verbatim {
+            reason.into()
+        } else {
+            with_advice(reason, *retry)
         };
         TurnedAway {
             rule,
@@ -153,6 +177,9 @@ impl Model {
             RefusalRule::LobbyFull => self.counted.lobby_full += 1,
             RefusalRule::UserLimit => self.counted.user_limit += 1,
             RefusalRule::InvalidName => self.counted.invalid_name += 1,
+            RefusalRule::LobbyLocked => self.counted.lobby_locked += 1,
+            RefusalRule::SourceLimit => self.counted.source_limit += 1,
+            RefusalRule::Expired => self.counted.refused_expired += 1,
             RefusalRule::ConnectRate => self.counted.connect_rate += 1,
         }
         self.refusal(against)
@@ -161,14 +188,12 @@ impl Model {
     // Lobbies.
 
     /// Why one who is connected cannot enter one more lobby.
-    fn check_room(&mut self, lobby: &str) -> Result<(), NotEntered> {
+    fn check_room(&mut self, conn: ConnId, lobby: &str) -> Result<(), NotEntered> {
+        let user = self.open(conn).unwrap().user.clone();
+        let locked = self.shut_out(lobby, &user);
         let members = self.lobby(&lobby.into()).map_or(0, |lobby| lobby.members.len());
-        let full = at_limit(self.config.max_connections_per_lobby, members).map(|threshold| Against {
-            rule: RefusalRule::LobbyFull,
-            seen: members as u64,
-            threshold,
-        });
-        let against = self.check_name(lobby).err().or(full);
+        let full = full(RefusalRule::LobbyFull, self.config.max_connections_per_lobby, members);
+        let against = self.check_name(lobby).err().or(locked).or(full);
         against.map_or(Ok(()), |against| Err(NotEntered::Refused(self.refuse(against))))
     }
 
@@ -182,7 +207,7 @@ impl Model {
             let receipt = Receipt::of_count(lobbies.len() as u64, threshold, now);
             return Err(NotEntered::TooManyLobbies(receipt));
         }
-        self.check_room(lobby)?;
+        self.check_room(conn, lobby)?;
         Ok(self.enter(conn, lobby))
     }
 
@@ -194,7 +219,7 @@ impl Model {
         let id = if let Some(lobby) = is_there {
             lobby.id
         } else {
-            self.check_room(to)?;
+            self.check_room(conn, to)?;
             self.enter(conn, to)
         };
         if from != to {
@@ -222,6 +247,7 @@ impl Model {
                 members: Vec::new(),
                 users: Vec::new(),
                 revision: 0,
+                locked: false,
             };
             self.lobbies.insert(name.into(), opened);
             self.told.push(Told::LobbyOpened {

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use crate::{Answers, Closing, ConnId, DropReason, Frame, Rate, RateScope, Receipt, RefusalRule, Retry, Time};
+use crate::{CloseFrame, Closing, ConnId, DropReason, Frame, Rate, RateScope, Receipt, RefusalRule, Time};
 
 use super::model::{Conn, Model};
 use super::model_clock::{LAST, nanos};
-use super::model_entry::Against;
+use super::model_entry::{Against, with_advice};
 use super::told::Told;
 
 /// When something was let through, on active time, oldest first.
@@ -188,22 +188,13 @@ impl Model {
         let max = self.config.max_violations.filter(|&max| violations == max);
         if let Some(max) = max {
             self.counted.closes_rate_limited += 1;
-            let close = rate_limited(&self.config.answers);
+            let answer = &self.config.answers.rate_limited;
+            let reason = with_advice(answer.close.reason(), answer.retry);
+            let close = CloseFrame::new(answer.close.code(), reason).unwrap();
             self.begin_close(id, &close, Closing::RateLimited, (violations.into(), max.into()));
         }
         DropReason::Throttled { by, retry_after }
     }
-}
-
-/// With the advice behind the reason.
-fn rate_limited(answers: &Answers) -> crate::CloseFrame {
-    let close = &answers.rate_limited.close;
-    let reason = match answers.rate_limited.retry {
-        Retry::Never => close.reason().into(),
-        Retry::Now => format!("{};retry=0", close.reason()),
-        Retry::After(delay) => format!("{};retry={}", close.reason(), delay.as_nanos().div_ceil(1_000_000)),
-    };
-    crate::CloseFrame::new(close.code(), reason).unwrap()
 }
 
 pub(super) fn length(frame: &Frame<'_>) -> u64 {

@@ -4,7 +4,9 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use super::told::{Answered, Outcome, Told, Words};
-use crate::{Call, Config, ConnId, Event, Except, Input, LobbyId, LobbyRef, Outbox, PingFormat, Reply, Request, Time};
+use crate::{
+    Call, Config, ConnId, Event, Except, Input, LobbyId, LobbyRef, Outbox, PingFormat, Reply, Request, Source, Time,
+};
 
 /// So many of each kind are remembered, the latest.
 const MOST: usize = 12;
@@ -26,6 +28,7 @@ pub struct Seen {
     pub(super) lobbies: Vec<LobbyId>,
     pub(super) lobby_names: Vec<String>,
     pub(super) user_names: Vec<String>,
+    pub(super) sources: Vec<Source>,
 }
 
 impl Seen {
@@ -40,6 +43,7 @@ impl Seen {
             lobbies: vec!["l9v9".parse().expect("an id")],
             lobby_names: vec!["nowhere".into()],
             user_names: vec!["nobody".into()],
+            sources: vec![Source::from_bits(0)],
         }
     }
 
@@ -87,6 +91,11 @@ impl Seen {
     }
 
     fn note_input(&mut self, input: &Input<'_>) {
+        if let Call::Event(Event::Connected(handshake)) = &input.call
+            && let Some(source) = handshake.source
+        {
+            add(&mut self.sources, &source);
+        }
         let (conn, lobby, user) = mentioned(&input.call);
         if let Some(conn) = conn {
             add(&mut self.conns, &conn);
@@ -147,11 +156,18 @@ fn mentioned<'a>(call: &'a Call<'_>) -> (Option<ConnId>, Option<LobbyRef<'a>>, O
                 let (conn, user) = excepted(except);
                 (conn, None, user)
             }
-            Request::SendToUser { user, .. } | Request::PingUser { user, .. } => (None, None, Some(user)),
+            Request::SendToUser { user, .. } | Request::PingUser { user, .. } | Request::KickUser { user, .. } => {
+                (None, None, Some(user))
+            }
             Request::Join { conn, lobby } => (Some(*conn), Some((&**lobby).into()), None),
             Request::SwitchLobby { conn, to, .. } => (Some(*conn), Some((&**to).into()), None),
             Request::Leave { conn, lobby } => (Some(*conn), Some(lobby.clone()), None),
-            Request::SendTo { conn, .. } | Request::Kick { conn, .. } => (Some(*conn), None, None),
+            Request::SendTo { conn, .. } | Request::Kick { conn, .. } | Request::Extend { conn, .. } => {
+                (Some(*conn), None, None)
+            }
+            Request::KickLobby { lobby, .. } | Request::LockLobby { lobby } | Request::UnlockLobby { lobby } => {
+                (None, Some(lobby.clone()), None)
+            }
             _ => (None, None, None),
         },
     }

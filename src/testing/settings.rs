@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::{Answers, Config, PingFormat, Rate, Retry, UserOverflow};
 
 /// How many numbers choose settings.
-pub(crate) const KNOBS: usize = 18;
+pub(crate) const KNOBS: usize = 19;
 
 /// Where those of the message rates are; an odd number there is a rate.
-pub(crate) const RATES: usize = 14;
+pub(crate) const RATES: usize = KNOBS - 4;
 
 /// Numbers that choose small settings, under which everything happens soon; all zeros choose the defaults. All of them
 /// are valid. A failure shows the numbers in a line, and the settings in its log.
@@ -37,6 +37,7 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         close,
         tolerance,
         other,
+        source,
         message_rate,
         user_rate,
         connect_rate,
@@ -67,12 +68,14 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         answers.user_limit.retry = Retry::Now;
         answers.lobby_full.retry = Retry::Now;
         answers.invalid_name.retry = Retry::After(Duration::from_nanos(1_999_999));
+        answers.expired.retry = Retry::Now;
         answers.rate_limited.retry = Retry::After(Duration::from_nanos(1));
     }
     Config {
         max_connections: limit(server).map(|max| max * 3),
         max_connections_per_lobby: limit(lobby),
         max_connections_per_user: limit(user),
+        max_connections_per_source: limit(source),
         user_overflow: pick(overflow, [UserOverflow::Reject, UserOverflow::ReplaceOldest]),
         max_lobbies_per_connection: pick(lobbies, [Some(1), Some(2), Some(3), None]),
         max_name_bytes: pick(name, [128, 3, 4, 20]),

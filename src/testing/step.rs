@@ -6,8 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::{
-    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, LobbyId, LobbyRef, Payload, PingFormat,
-    Request, Time,
+    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, Limit, LobbyId, LobbyRef, Payload,
+    PingFormat, Request, Source, Time,
 };
 
 use super::seen::Seen;
@@ -155,6 +155,41 @@ pub enum Act {
     Kick(Who),
     /// Closes all connections.
     CloseAll,
+    /// A connection opened that tells more: its lobby, its user, where it comes from, for how long it may stay.
+    ConnectFrom(Name, Name, Option<u8>, Until),
+    /// Closes all connections of a user.
+    KickUser(Name),
+    /// Closes all connections in a lobby.
+    KickLobby(Where),
+    /// Locks a lobby.
+    Lock(Where),
+    /// Unlocks a lobby.
+    Unlock(Where),
+    /// Changes a limit.
+    SetLimit(Limit, Option<u32>),
+    /// A connection may stay longer, or shorter.
+    Extend(Who, Until),
+}
+
+/// Until when a connection may stay.
+#[derive(Clone, Copy, Debug)]
+pub enum Until {
+    /// For ever.
+    Always,
+    /// Until so many nanoseconds after the last call.
+    After(u64),
+    /// Until so many nanoseconds before the last call.
+    Before(u64),
+}
+
+impl Until {
+    fn time(self, last: Time) -> Option<Time> {
+        match self {
+            Self::Always => None,
+            Self::After(nanos) => Some(last + Duration::from_nanos(nanos)),
+            Self::Before(nanos) => Some(Time::from_nanos(last.as_nanos().saturating_sub(nanos))),
+        }
+    }
 }
 
 const LOBBIES: [&str; 8] = [
@@ -318,6 +353,12 @@ impl Act {
             Self::Connect(lobby, user) => {
                 return Call::Event(Event::Connected(Handshake::new(lobby.lobby(), user.user())));
             }
+            Self::ConnectFrom(lobby, user, source, until) => {
+                let mut handshake = Handshake::new(lobby.lobby(), user.user());
+                handshake.source = source.map(|source| Source::from_bits(source.into()));
+                handshake.expires = until.time(here.last_call);
+                return Call::Event(Event::Connected(handshake));
+            }
             Self::Message(who, said) => {
                 let conn = here.conn(who);
                 let frame = here.frame(conn, said);
@@ -368,6 +409,25 @@ impl Act {
             },
             Self::CloseAll => Request::CloseAll {
                 close: close(1001, "shutdown"),
+            },
+            Self::KickUser(user) => Request::KickUser {
+                user: user.user(),
+                close: close(4000, "kicked"),
+            },
+            Self::KickLobby(lobby) => Request::KickLobby {
+                lobby: here.lobby(lobby),
+                close: close(4000, "kicked"),
+            },
+            Self::Lock(lobby) => Request::LockLobby {
+                lobby: here.lobby(lobby),
+            },
+            Self::Unlock(lobby) => Request::UnlockLobby {
+                lobby: here.lobby(lobby),
+            },
+            Self::SetLimit(limit, max) => Request::SetLimit { limit, max },
+            Self::Extend(who, until) => Request::Extend {
+                conn: here.conn(who),
+                expires: until.time(here.last_call),
             },
         })
     }

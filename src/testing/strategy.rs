@@ -1,12 +1,12 @@
 //! Strategies for settings and steps. What comes first in a choice is what a failure shrinks to.
 
-use crate::{Cause, Config};
+use crate::{Cause, Config, Limit};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::settings::{KNOBS, Knobs, RATES};
-use super::step::{Act, But, Name, Said, Stamp, Step, Steps, Style, When, Where, Who};
+use super::step::{Act, But, Name, Said, Stamp, Step, Steps, Style, Until, When, Where, Who};
 
 /// So many steps are enough to reach everything.
 const MOST_STEPS: usize = if cfg!(miri) { 20 } else { 120 };
@@ -40,6 +40,19 @@ pub fn hasty_step() -> impl Strategy<Value = Step> {
         1 => Just(When::Deadline),
     ];
     (when, act()).prop_map(|(when, act)| Step { when, act })
+}
+
+/// A step that is about doors: locks, limits that change, sources and expiries, and those who come to them.
+pub fn door_step() -> impl Strategy<Value = Step> {
+    let act = prop_oneof![
+        4 => doors(),
+        2 => (name(), name()).prop_map(|(lobby, user)| Act::Connect(lobby, user)),
+        1 => Just(Act::Tick),
+        1 => (who(), place(), name()).prop_map(|(who, from, to)| Act::Switch(who, from, to)),
+        1 => (who(), name()).prop_map(|(who, lobby)| Act::Join(who, lobby)),
+        2 => act(),
+    ];
+    (when(), act).prop_map(|(when, act)| Step { when, act })
 }
 
 /// A step of few connections over long times, so that it is about who is still there.
@@ -221,5 +234,34 @@ fn act() -> impl Strategy<Value = Act> {
         5 => (who(), place(), name()).prop_map(|(who, from, to)| Act::Switch(who, from, to)),
         4 => (who(), place()).prop_map(|(who, lobby)| Act::Leave(who, lobby)),
         1 => Just(Act::CloseAll),
+        8 => doors(),
+    ]
+}
+
+/// What is about who may come in, and for how long.
+fn doors() -> impl Strategy<Value = Act> {
+    let source = prop_oneof![1 => Just(None), 5 => (0_u8..2).prop_map(Some)];
+    let limit = (
+        select(Limit::ALL.to_vec()),
+        prop_oneof![1 => Just(None), 3 => (0_u32..4).prop_map(Some)],
+    );
+    prop_oneof![
+        8 => (name(), name(), source, until())
+            .prop_map(|(lobby, user, source, until)| Act::ConnectFrom(lobby, user, source, until)),
+        4 => place().prop_map(Act::Lock),
+        1 => place().prop_map(Act::Unlock),
+        3 => limit.prop_map(|(limit, max)| Act::SetLimit(limit, max)),
+        2 => (who(), until()).prop_map(|(who, until)| Act::Extend(who, until)),
+        1 => name().prop_map(Act::KickUser),
+        1 => place().prop_map(Act::KickLobby),
+    ]
+}
+
+fn until() -> impl Strategy<Value = Until> {
+    prop_oneof![
+        4 => Just(Until::Always),
+        4 => (0..60 * SECOND).prop_map(Until::After),
+        2 => select(vec![0, 1, SECOND, 10 * SECOND, u64::MAX]).prop_map(Until::After),
+        1 => (0..2 * SECOND).prop_map(Until::Before),
     ]
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Closing, Command, ConnId, Ending, Eviction, Inbound, JoinError, LobbyId, Notice, Outbox, Output, Payload,
-    RateScope, Receipt, Refusal, RefusalRule, Reply, Retry,
+    Closing, Command, ConfigError, ConnId, Ending, Eviction, Inbound, JoinError, LobbyId, Notice, Outbox, Output,
+    Payload, RateScope, Receipt, Refusal, RefusalRule, Reply, Retry,
 };
 
 /// A payload; the model cannot make a `Payload::Ping`.
@@ -212,6 +212,7 @@ pub(crate) enum Answered {
     Changed(bool),
     Addressed(usize),
     Entered(Result<LobbyId, NotEntered>),
+    LimitSet(Result<(), ConfigError>),
 }
 
 /// A refusal.
@@ -268,6 +269,7 @@ impl From<&Reply> for Answered {
             Reply::Changed(changed) => Self::Changed(*changed),
             Reply::Addressed(addressed) => Self::Addressed(*addressed),
             Reply::Entered(result) => Self::Entered(result.as_ref().map(|&lobby| lobby).map_err(Into::into)),
+            Reply::LimitSet(result) => Self::LimitSet(*result),
         }
     }
 }

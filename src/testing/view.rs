@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Write as _};
 
-use crate::{Config, ConnId, LobbyId, LobbyRef, Manager, RefusalRule, Time};
+use crate::{Config, ConnId, Handshake, Limit, LobbyId, LobbyRef, Manager, RefusalRule, Source, Time};
 use serde_json::{Value, json};
 
 use super::model::{Model, Phase};
@@ -22,6 +22,56 @@ pub struct View {
     lobby_names: Vec<(String, Option<LobbyId>, Vec<ConnId>)>,
     users: Vec<(String, bool, Vec<ConnId>)>,
     can_accept: Vec<(String, String, Result<(), TurnedAway>)>,
+    doors: Doors,
+}
+
+/// What can be asked about limits, locks, sources and expiries.
+#[derive(Clone, Debug, PartialEq)]
+struct Doors {
+    limits: Vec<(Limit, Option<u32>)>,
+    locked: Vec<bool>,
+    sources: Vec<(Source, u32)>,
+    expires: Vec<(ConnId, Option<Time>)>,
+}
+
+impl Doors {
+    fn of(manager: &Manager, seen: &Seen) -> Self {
+        Self {
+            limits: limits(manager.config()),
+            locked: (seen.lobby_names.iter())
+                .map(|name| manager.is_locked(&**name))
+                .chain(seen.lobbies.iter().map(|&id| manager.is_locked(id)))
+                .chain(seen.conns.iter().map(|&conn| manager.is_locked(conn)))
+                .collect(),
+            sources: (seen.sources.iter())
+                .map(|&source| (source, manager.source_connections(source)))
+                .collect(),
+            expires: (seen.conns.iter()).map(|&conn| (conn, manager.expires(conn))).collect(),
+        }
+    }
+
+    fn expected(Reference { model, seen }: &Reference) -> Self {
+        let is_locked = |which: LobbyRef<'_>| model.lobby(&which).is_some_and(|lobby| lobby.locked);
+        Self {
+            limits: limits(&model.config),
+            locked: (seen.lobby_names.iter())
+                .map(|name| is_locked((&**name).into()))
+                .chain(seen.lobbies.iter().map(|&id| is_locked(id.into())))
+                .chain(seen.conns.iter().map(|&conn| is_locked(conn.into())))
+                .collect(),
+            sources: (seen.sources.iter())
+                .map(|&source| (source, u32::try_from(model.count_from(source)).unwrap()))
+                .collect(),
+            expires: (seen.conns.iter())
+                .map(|&conn| (conn, model.open(conn).and_then(|open| open.expires)))
+                .collect(),
+        }
+    }
+}
+
+fn limits(config: &Config) -> Vec<(Limit, Option<u32>)> {
+    let limits = Limit::ALL.into_iter();
+    limits.map(|limit| (limit, config.limit(limit))).collect()
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +143,7 @@ impl View {
                     (lobby.clone(), user.clone(), answer.map_err(|refusal| (&refusal).into()))
                 })
                 .collect(),
+            doors: Doors::of(manager, seen),
         }
     }
 
@@ -158,11 +209,12 @@ impl View {
                 .collect(),
             can_accept: pairs(seen)
                 .map(|(lobby, user)| {
-                    let answer = model.admission(lobby, user);
+                    let answer = model.admission(&Handshake::new(lobby, user));
                     let answer = answer.map(drop).map_err(|against| model.refusal(against));
                     (lobby.clone(), user.clone(), answer)
                 })
                 .collect(),
+            doors: Doors::expected(reference),
         }
     }
 }
@@ -196,6 +248,9 @@ fn expected_stats(model: &Model) -> Value {
             "server_full": counted.server_full,
             "lobby_full": counted.lobby_full,
             "user_limit": counted.user_limit,
+            "lobby_locked": counted.lobby_locked,
+            "source_limit": counted.source_limit,
+            "expired": counted.refused_expired,
             "connect_rate": counted.connect_rate,
         },
         "evictions": {
@@ -222,6 +277,7 @@ fn expected_stats(model: &Model) -> Value {
         "violations": counted.too_soon_of_connection + counted.too_soon_of_user,
         "closes_rate_limited": counted.closes_rate_limited,
         "suspended": u64::try_from(nanos(std::time::Duration::from_nanos(model.clock.suspended))).unwrap(),
+        "expired": counted.expired,
     })
 }
 

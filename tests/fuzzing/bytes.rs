@@ -1,7 +1,7 @@
 //! Settings and steps from bytes, so that a fuzzer can lead a manager.
 
-use lobbykeeper::Cause;
-use lobbykeeper::testing::{Act, But, Knobs, Name, Said, Stamp, Step, Style, When, Where, Who};
+use lobbykeeper::testing::{Act, But, Knobs, Name, Said, Stamp, Step, Style, Until, When, Where, Who};
+use lobbykeeper::{Cause, Limit};
 
 /// Bytes that are used up one by one; zeros follow.
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
@@ -119,6 +119,37 @@ impl Bytes<'_> {
         }
     }
 
+    fn until(&mut self) -> Until {
+        let byte = self.next();
+        match byte % 4 {
+            0 => Until::Always,
+            1 => Until::After(u64::from(byte)),
+            2 => Until::After(u64::from(byte) * 500_000_000),
+            _ => Until::Before(u64::from(byte) * 10_000_000),
+        }
+    }
+
+    /// What is about who may come in, and for how long.
+    fn door(&mut self) -> Act {
+        let byte = self.next();
+        let few = byte >> 4;
+        match byte % 10 {
+            0 => Act::Lock(self.place()),
+            1 => Act::Unlock(self.place()),
+            2 => Act::KickUser(self.name()),
+            3 => Act::KickLobby(self.place()),
+            4 => Act::Extend(self.who(), self.until()),
+            5 | 6 => {
+                let limit = Limit::ALL[usize::from(self.next()) % Limit::ALL.len()];
+                Act::SetLimit(limit, (few < 8).then_some(few.into()))
+            }
+            _ => {
+                let source = (few > 3).then_some(few % 3);
+                Act::ConnectFrom(self.name(), self.name(), source, self.until())
+            }
+        }
+    }
+
     fn act(&mut self) -> Act {
         let byte = self.next();
         let cause = [Cause::Peer, Cause::Error, Cause::SendFailed][usize::from(byte >> 5) % 3];
@@ -143,6 +174,7 @@ impl Bytes<'_> {
             }
             18 => Act::Leave(self.who(), self.place()),
             _ if byte == 19 => Act::CloseAll,
+            _ if byte >= 119 => self.door(),
             _ => Act::Connect(self.name(), self.name()),
         }
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use lobbykeeper::testing::Pair;
 use lobbykeeper::{
-    Answer, Answers, Call, Cause, CloseFrame, Config, ConnId, Event, Except, Frame, Handshake, Input, LobbyId,
-    LobbyRef, Payload, PingFormat, Request, Retry, Text, Time, UserOverflow,
+    Answer, Answers, Call, Cause, CloseFrame, Config, ConnId, Event, Except, Frame, Handshake, Input, Limit, LobbyId,
+    LobbyRef, Payload, PingFormat, Request, Retry, Source, Text, Time, UserOverflow,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -183,6 +183,8 @@ fn read_as_everything(text: &str) {
         PingFormat,
         ConnId,
         LobbyId,
+        Limit,
+        Source,
     );
     if let Some(close) = read::<CloseFrame>(text) {
         assert_eq!(

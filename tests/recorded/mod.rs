@@ -6,8 +6,8 @@ use std::hash::Hasher as _;
 use std::time::Duration;
 
 use lobbykeeper::{
-    Call, Cause, CloseFrame, Config, ConnId, Digest, Event, Except, Frame, Handshake, Input, LobbyId, LobbyRef,
-    Manager, Outbox, Payload, Recorder, Request, Time, UserOverflow,
+    Call, Cause, CloseFrame, Config, ConnId, Digest, Event, Except, Frame, Handshake, Input, Limit, LobbyId, LobbyRef,
+    Manager, Outbox, Payload, Recorder, Request, Source, Time, UserOverflow,
 };
 use proptest::prelude::*;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
@@ -104,6 +104,7 @@ fn call() -> impl Strategy<Value = Call<'static>> {
 fn event() -> impl Strategy<Value = Event<'static>> {
     prop_oneof![
         4 => (name(), name()).prop_map(|(lobby, user)| Event::Connected(Handshake::new(lobby, user))),
+        2 => handshake().prop_map(Event::Connected),
         2 => (conn(), frame()).prop_map(|(conn, frame)| Event::Message { conn, frame }),
         1 => (conn(), prop::sample::select(vec![Cause::Peer, Cause::Error, Cause::SendFailed]))
             .prop_map(|(conn, cause)| Event::Closed { conn, cause }),
@@ -126,6 +127,37 @@ fn request() -> impl Strategy<Value = Request<'static>> {
         1 => (conn(), lobby()).prop_map(|(conn, lobby)| Request::Leave { conn, lobby }),
         1 => conn().prop_map(move |conn| Request::Kick { conn, close: close() }),
         1 => Just(Request::CloseAll { close: close() }),
+        2 => door(),
+    ]
+}
+
+/// From somewhere, and for a while.
+fn handshake() -> impl Strategy<Value = Handshake<'static>> {
+    (name(), name(), 0_u128..3, expires()).prop_map(|(lobby, user, source, expires)| {
+        let mut handshake = Handshake::new(lobby, user).source(Source::from_bits(source));
+        handshake.expires = expires;
+        handshake
+    })
+}
+
+fn expires() -> impl Strategy<Value = Option<Time>> {
+    prop::option::of((0_u64..120_000).prop_map(Time::from_millis))
+}
+
+/// About who may come in, and for how long.
+fn door() -> impl Strategy<Value = Request<'static>> {
+    let close = || CloseFrame::new(4000, "bye").unwrap();
+    let limit = (prop::sample::select(Limit::ALL.to_vec()), prop::option::of(0_u32..4));
+    prop_oneof![
+        (name(), Just(close())).prop_map(|(user, close)| Request::KickUser {
+            user: user.into(),
+            close
+        }),
+        (lobby(), Just(close())).prop_map(|(lobby, close)| Request::KickLobby { lobby, close }),
+        lobby().prop_map(|lobby| Request::LockLobby { lobby }),
+        lobby().prop_map(|lobby| Request::UnlockLobby { lobby }),
+        limit.prop_map(|(limit, max)| Request::SetLimit { limit, max }),
+        (conn(), expires()).prop_map(|(conn, expires)| Request::Extend { conn, expires }),
     ]
 }
 

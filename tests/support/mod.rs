@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use lobbykeeper::{
-    Cause, CloseFrame, Command, Config, ConnId, Except, Frame, Handshake, Inbound, Manager, Notice, Outbox, Output,
-    Payload, Refusal, RefusalRule, Time,
+    Cause, CloseFrame, Command, Config, ConnId, Except, Frame, Handshake, Inbound, Limit, Manager, Notice, Outbox,
+    Output, Payload, Refusal, RefusalRule, Time,
 };
 
 /// A manager, its outbox and its clock.
@@ -48,7 +48,24 @@ impl Desk {
     }
 
     pub(crate) fn try_connect(&mut self, lobby: &str, user: &str) -> Result<ConnId, Refusal> {
-        self.call(|manager, now, out| manager.connected(now, Handshake::new(lobby, user), out))
+        self.admit(Handshake::new(lobby, user))
+    }
+
+    pub(crate) fn admit(&mut self, handshake: Handshake<'_>) -> Result<ConnId, Refusal> {
+        self.call(|manager, now, out| manager.connected(now, handshake, out))
+    }
+
+    pub(crate) fn set_limit(&mut self, limit: Limit, max: impl Into<Option<u32>>) {
+        self.call(|manager, now, out| manager.set_limit(now, limit, max.into(), out))
+            .unwrap();
+    }
+
+    pub(crate) fn lock(&mut self, lobby: &str) -> bool {
+        self.call(|manager, now, out| manager.lock_lobby(now, lobby, out))
+    }
+
+    pub(crate) fn unlock(&mut self, lobby: &str) -> bool {
+        self.call(|manager, now, out| manager.unlock_lobby(now, lobby, out))
     }
 
     /// By which rule a newcomer is refused.

@@ -27,6 +27,10 @@ struct Args {
     )]
     max_backlog_bytes: usize,
 
+    /// How long after an event it looks for more without sleeping: it answers sooner and keeps a core busy.
+    #[arg(long, env = "LOBBY_BUSY_POLL", value_name = "TIME", default_value = "0s")]
+    busy_poll: humantime::Duration,
+
     #[command(flatten)]
     flags: Flags,
 }
@@ -40,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     lobby_chat::log_to_stderr();
     let listener = TcpListener::bind(args.listen)?;
     println!("http://{}", listener.local_addr()?);
-    let server = Server::new(listener, settings, args.max_backlog_bytes)?;
+    let server = Server::new(listener, settings, args.max_backlog_bytes)?.busy_poll(*args.busy_poll);
     let stopper = server.stopper();
     // One that cannot be woken cannot be stopped either.
     ctrlc::set_handler(move || stopper.wake().expect("the server waits for this"))?;

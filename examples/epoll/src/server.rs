@@ -35,6 +35,9 @@ pub struct Server {
     /// When it stops at the latest.
     stop_at: Option<Time>,
     origin: Instant,
+    /// How long after an event it does not sleep, and when that ends.
+    busy_poll: Duration,
+    busy_until: Time,
     settings: Settings,
     max_backlog: usize,
     clients: Slab<Client>,
@@ -80,6 +83,8 @@ impl Server {
             stopper,
             stop_at: None,
             origin: Instant::now(),
+            busy_poll: Duration::ZERO,
+            busy_until: Time::ZERO,
             chat: Chat::new(&settings)?,
             settings,
             max_backlog,
@@ -92,6 +97,13 @@ impl Server {
             out: Outbox::new(),
             spare: Outbox::new(),
         })
+    }
+
+    /// Lets it look for events all the time, without sleeping, for so long after each: it answers sooner, since a core
+    /// that sleeps takes a while to wake, and keeps that core busy. By default it sleeps at once.
+    #[must_use]
+    pub fn busy_poll(self, busy_poll: Duration) -> Self {
+        Self { busy_poll, ..self }
     }
 
     /// What stops it when it is woken, from any thread.
@@ -111,6 +123,9 @@ impl Server {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 _ => self.turn(self.now(), &events),
             }
+            if !events.is_empty() {
+                self.busy_until = self.now() + self.busy_poll;
+            }
             // At that time no clients are left but those who never became one.
             let time_is_up = |stop_at| self.conns.is_empty() && self.now() >= stop_at;
             if self.stop_at.is_some_and(|at| self.clients.is_empty() || time_is_up(at)) {
@@ -126,14 +141,15 @@ impl Server {
 
     /// How long there is nothing to do unless something comes.
     fn patience(&self) -> Option<Duration> {
-        if !self.unread.is_empty() {
+        let now = self.now();
+        if !self.unread.is_empty() || now < self.busy_until {
             return Some(Duration::ZERO);
         }
         let own = self.deadlines.front().map(|&(deadline, _)| deadline);
         // As long as there are clients, the manager names the time.
         let stop_at = self.stop_at.filter(|_| self.conns.is_empty());
         let wake = [self.chat.next_deadline(), own, self.accept_again, stop_at];
-        Some(wake.into_iter().flatten().min()?.saturating_since(self.now()))
+        Some(wake.into_iter().flatten().min()?.saturating_since(now))
     }
 
     fn turn(&mut self, now: Time, events: &Events) {

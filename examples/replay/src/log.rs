@@ -114,7 +114,8 @@ impl Turn<'_> {
                 | Request::Join { conn, .. }
                 | Request::SwitchLobby { conn, .. }
                 | Request::Leave { conn, .. }
-                | Request::Kick { conn, .. },
+                | Request::Kick { conn, .. }
+                | Request::Extend { conn, .. },
             ) => Some(*conn),
             _ => None,
         }
@@ -124,7 +125,9 @@ impl Turn<'_> {
     pub(crate) fn user(&self) -> Option<&str> {
         match &self.input.call {
             Call::Event(Event::Connected(handshake)) => Some(&handshake.user),
-            Call::Request(Request::SendToUser { user, .. } | Request::PingUser { user, .. }) => Some(user),
+            Call::Request(
+                Request::SendToUser { user, .. } | Request::PingUser { user, .. } | Request::KickUser { user, .. },
+            ) => Some(user),
             _ => None,
         }
     }
@@ -135,9 +138,13 @@ impl Turn<'_> {
             Call::Event(Event::Connected(handshake)) => handshake.lobby == name,
             Call::Request(Request::Join { lobby, .. }) => lobby == name,
             Call::Request(Request::SwitchLobby { from, to, .. }) => to == name || self.is_lobby(from, name),
-            Call::Request(Request::Leave { lobby, .. } | Request::Broadcast { lobby, .. }) => {
-                self.is_lobby(lobby, name)
-            }
+            Call::Request(
+                Request::Leave { lobby, .. }
+                | Request::Broadcast { lobby, .. }
+                | Request::KickLobby { lobby, .. }
+                | Request::LockLobby { lobby }
+                | Request::UnlockLobby { lobby },
+            ) => self.is_lobby(lobby, name),
             _ => false,
         }
     }

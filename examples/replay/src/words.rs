@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 use lobbykeeper::{
-    Call, Command, ConnId, DropReason, Event, Except, Frame, Inbound, JoinError, LobbyRef, Notice, Output, Payload,
-    Refusal, Reply, Request,
+    Call, Command, ConnId, DropReason, Event, Except, Frame, Handshake, Inbound, JoinError, LobbyRef, Notice, Output,
+    Payload, Refusal, Reply, Request,
 };
 
 use crate::log::Turn;
@@ -18,7 +18,7 @@ pub(crate) fn input(turn: &Turn<'_>) -> String {
     let who = |conn: &ConnId| self::conn(turn, *conn);
     match &turn.input.call {
         Call::Event(event) => match event {
-            Event::Connected(handshake) => format!("{:?} wants to enter {:?}", handshake.user, handshake.lobby),
+            Event::Connected(handshake) => self::handshake(handshake),
             Event::Message { conn, frame } => format!("{} sends {}", who(conn), self::frame(frame)),
             Event::Closed { conn, cause } => format!("{} is reported gone: {cause}", who(conn)),
             Event::Tick => "tick".into(),
@@ -50,6 +50,17 @@ pub(crate) fn input(turn: &Turn<'_>) -> String {
             Request::Leave { conn, lobby } => format!("{} is to leave {}", who(conn), self::lobby(turn, lobby)),
             Request::Kick { conn, close } => format!("kick {}: {close}", who(conn)),
             Request::CloseAll { close } => format!("close all: {close}"),
+            Request::KickUser { user, close } => format!("kick {user:?}: {close}"),
+            Request::KickLobby { lobby, close } => format!("kick all in {}: {close}", self::lobby(turn, lobby)),
+            Request::LockLobby { lobby } => format!("lock {}", self::lobby(turn, lobby)),
+            Request::UnlockLobby { lobby } => format!("unlock {}", self::lobby(turn, lobby)),
+            Request::SetLimit { limit, max: Some(max) } => format!("{limit} is to be {max}"),
+            Request::SetLimit { limit, max: None } => format!("{limit} is to be off"),
+            Request::Extend {
+                conn,
+                expires: Some(expires),
+            } => format!("{} may stay until {expires}", who(conn)),
+            Request::Extend { conn, expires: None } => format!("{} may stay for ever", who(conn)),
             other => format!("{other:?}"),
         },
     }
@@ -67,7 +78,8 @@ pub(crate) fn reply(reply: &Reply) -> String {
             format!("dropped: the rate of its {by} would take one after {retry_after:?}")
         }
         Reply::Message(Inbound::Dropped(DropReason::TooBig)) => "dropped: it is too big".into(),
-        Reply::Changed(true) | Reply::Ticked => String::new(),
+        Reply::Changed(true) | Reply::Ticked | Reply::LimitSet(Ok(())) => String::new(),
+        Reply::LimitSet(Err(error)) => format!("refused: {error}"),
         Reply::Changed(false) => "nothing to be done".into(),
         Reply::Addressed(addressed) => format!("{addressed} addressed"),
         Reply::Entered(Ok(lobby)) => format!("entered {lobby}"),
@@ -82,6 +94,17 @@ pub(crate) fn exchange(turn: &Turn<'_>) -> String {
     let (mut text, reply) = (input(turn), reply(turn.reply));
     if !reply.is_empty() {
         _ = write!(text, " -> {reply}");
+    }
+    text
+}
+
+fn handshake(handshake: &Handshake<'_>) -> String {
+    let mut text = format!("{:?} wants to enter {:?}", handshake.user, handshake.lobby);
+    if let Some(source) = handshake.source {
+        _ = write!(text, " from {source}");
+    }
+    if let Some(expires) = handshake.expires {
+        _ = write!(text, " until {expires}");
     }
     text
 }

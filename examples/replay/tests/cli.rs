@@ -107,7 +107,7 @@ fn a_bad_log_ends_with_one_and_names_the_line() {
         (
             "unknown",
             log.replacen("\"user\":\"bob\"", "\"name\":\"bob\"", 1),
-            "unknown field `name`, expected `lobby` or `user`",
+            "unknown field `name`, expected one of `lobby`, `user`",
         ),
         ("tampered", log.replacen("bob", "bot", 1), "line 3: the digest differs"),
         (

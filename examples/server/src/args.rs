@@ -17,7 +17,7 @@ pub struct Args {
     pub listen: SocketAddr,
 
     /// How many messages wait for one client; a client that is further behind is cut off.
-    #[arg(long, env = "LOBBY_QUEUE_LENGTH", value_name = "N", default_value = "256")]
+    #[arg(long, env = "LOBBY_QUEUE_LENGTH", value_name = "N", default_value = "1024")]
     pub queue_length: NonZeroU16,
 
     /// What all servers share.

@@ -2,19 +2,22 @@
 
 use std::mem;
 use std::pin::pin;
+use std::sync::Arc;
 
 use axum::extract::ws::{Message, Utf8Bytes};
 use lobby_chat::{Chat, log_command};
 use lobbykeeper::{Cause, CloseFrame, Command, ConnId, ConnMap, Frame, Outbox, Output, Payload, Stats, Time};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use crate::socket::{Outlet, close_message};
 
 /// How many events wait for the hub; a socket that finds no room waits with its next. Also how many are handled in one
 /// turn, so that all that had come before a deadline are heard before it is judged, and a flood does not put the
-/// judgement off.
-pub(crate) const MAX_EVENTS: usize = 256;
+/// judgement off. Far fewer than messages fit into a socket's queue, or one turn could fill it before the socket's task
+/// comes to write any.
+pub(crate) const MAX_EVENTS: usize = 64;
 
 /// What the sockets and the HTTP side tell the hub.
 #[derive(Debug)]
@@ -83,6 +86,8 @@ impl Hub {
             }
             let now = self.now();
             self.turn(now, batch.drain(..));
+            // The sockets' tasks come first now, to write what that was.
+            yield_now().await;
             // No client is left then but those who were refused and have not said goodbye.
             let time_is_up = |since: Instant| since.elapsed() >= self.chat.config().close_timeout;
             if self.sockets.is_empty() && self.stopping_since.is_some_and(time_is_up) {
@@ -184,13 +189,13 @@ impl Hub {
                 }
                 match output {
                     Output::Command(Command::Send { to, payload }) => {
-                        let message = shared_message(payload);
+                        let message = Arc::new(shared_message(payload));
                         for &conn in to {
-                            send(chat, sockets, now, conn, message.clone(), next);
+                            send(chat, sockets, now, conn, Arc::clone(&message), next);
                         }
                     }
                     Output::Command(Command::Close { conn, code, reason, .. }) => {
-                        send(chat, sockets, now, conn, close_message(code, reason), next);
+                        send(chat, sockets, now, conn, Arc::new(close_message(code, reason)), next);
                     }
                     Output::Command(Command::Evict { conn, .. }) => drop(sockets.remove(conn)),
                     Output::Notice(notice) => chat.noticed(now, notice, next),
@@ -204,7 +209,14 @@ impl Hub {
 
 /// Queues a message for a socket. One whose queue is full, or whose task has ended, is reported as closed and
 /// forgotten, which ends its task.
-fn send(chat: &mut Chat, sockets: &mut ConnMap<Outlet>, now: Time, conn: ConnId, message: Message, next: &mut Outbox) {
+fn send(
+    chat: &mut Chat,
+    sockets: &mut ConnMap<Outlet>,
+    now: Time,
+    conn: ConnId,
+    message: Arc<Message>,
+    next: &mut Outbox,
+) {
     // One that is not in the map has ended since the command was written.
     if let Some(outlet) = sockets.get(conn)
         && outlet.send(message).is_err()

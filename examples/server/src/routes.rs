@@ -15,6 +15,10 @@ use tokio::sync::oneshot;
 use crate::hub::Event;
 use crate::socket::Port;
 
+/// Bytes that are gathered for a socket before they are written, flush or no flush. The buffer never shrinks again, so
+/// this bounds what a burst leaves behind. Smaller ones cost bursts of 16 messages of 1 KiB too many writes.
+const WRITE_BUFFER: usize = 16 * 1_024;
+
 /// What the handlers need.
 #[derive(Clone, Debug)]
 pub(crate) struct Lobbies {
@@ -64,16 +68,18 @@ async fn enter(
     } = lobbies;
     let max_bytes = usize::try_from(max_message_bytes).unwrap_or(usize::MAX);
     upgrade
-        // Each read clears the whole buffer first, and the 128 KiB that are usual take longer than a chat takes.
-        .read_buffer_size(8 * 1_024)
+        // Each socket keeps one, and each read clears it first: the 128 KiB that are usual take longer than a chat
+        // takes.
+        .read_buffer_size(1_536)
+        .write_buffer_size(WRITE_BUFFER)
         .max_message_size(max_bytes)
         .max_frame_size(max_bytes)
         .on_upgrade(async move |socket| {
             if let Some(user) = user {
-                port.serve(socket, lobby, user).await;
+                port.serve(socket, lobby, user);
             } else {
                 lobby_chat::log_unauthorized(&lobby);
-                port.refuse(socket, &unauthorized).await;
+                port.refuse(socket, unauthorized);
             }
         })
 }

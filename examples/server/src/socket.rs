@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{self, Message, WebSocket};
@@ -15,10 +16,13 @@ use tokio::time::timeout;
 
 use crate::hub::Event;
 
+type Sink = SplitSink<WebSocket, Message>;
+
 /// The hub's end of a socket. Dropping it ends the socket's task at once, whatever that is waiting for.
 #[derive(Debug)]
 pub(crate) struct Outlet {
-    queue: mpsc::Sender<Message>,
+    /// Of pointers, since a channel keeps room for 32 of what it carries even while nothing waits in it.
+    queue: mpsc::Sender<Arc<Message>>,
     _kept: oneshot::Sender<Infallible>,
 }
 
@@ -27,14 +31,14 @@ impl Outlet {
     ///
     /// # Errors
     /// If the queue is full or the task has ended: this socket is lost.
-    pub(crate) fn send(&self, message: Message) -> Result<(), TrySendError<Message>> {
+    pub(crate) fn send(&self, message: Arc<Message>) -> Result<(), TrySendError<Arc<Message>>> {
         self.queue.try_send(message)
     }
 }
 
 /// The socket's end.
 pub(crate) struct Inlet {
-    queue: mpsc::Receiver<Message>,
+    queue: mpsc::Receiver<Arc<Message>>,
     dropped: oneshot::Receiver<Infallible>,
 }
 
@@ -57,44 +61,41 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    /// Asks the hub for admission and serves the socket until it ends.
-    pub(crate) async fn serve(self, socket: WebSocket, lobby: String, user: String) {
-        let (outlet, inlet) = outlet(self.queue_length);
-        let (answer, admission) = oneshot::channel();
-        let event = Event::Connected {
-            lobby,
-            user,
-            outlet,
-            answer,
-        };
-        // Either fails only when the hub is gone.
-        let admission = match self.events.send(event).await {
-            Ok(()) => admission.await.ok(),
-            Err(_) => None,
-        };
-        match admission.unwrap_or_else(|| Err(lobby_chat::going_away())) {
-            Ok(conn) => self.carry(socket, conn, inlet).await,
-            Err(close) => self.refuse(socket, &close).await,
-        }
+    /// Asks the hub for admission and serves the socket until it ends, in a task of its own: that of the upgrade, which
+    /// is several times as large, ends.
+    pub(crate) fn serve(self, socket: WebSocket, lobby: String, user: String) {
+        let (sink, stream) = socket.split();
+        tokio::spawn(async move {
+            let (outlet, inlet) = outlet(self.queue_length);
+            let (answer, admission) = oneshot::channel();
+            let event = Event::Connected {
+                lobby,
+                user,
+                outlet,
+                answer,
+            };
+            // Either fails only when the hub is gone.
+            let admission = match self.events.send(event).await {
+                Ok(()) => admission.await.ok(),
+                Err(_) => None,
+            };
+            match admission.unwrap_or_else(|| Err(lobby_chat::going_away())) {
+                Ok(conn) => self.carry(sink, stream, conn, inlet).await,
+                Err(close) => say_goodbye(sink, stream, &close, self.close_timeout).await,
+            }
+        });
     }
 
     /// Tells a client why it may not come in, and waits for its goodbye, but not for ever.
-    pub(crate) async fn refuse(self, mut socket: WebSocket, close: &CloseFrame) {
-        let goodbye = async {
-            socket.send(close_message(close.code(), close.reason())).await?;
-            while let Some(message) = socket.recv().await {
-                message?;
-            }
-            Ok::<_, axum::Error>(())
-        };
-        // A client that will not listen has been refused all the same.
-        let _ = timeout(self.close_timeout, goodbye).await;
+    pub(crate) fn refuse(self, socket: WebSocket, close: CloseFrame) {
+        let (sink, stream) = socket.split();
+        tokio::spawn(async move { say_goodbye(sink, stream, &close, self.close_timeout).await });
     }
 
     /// Reads and writes, each at its own pace, until one of them fails, the closing handshake is over or the hub drops
     /// the socket.
-    async fn carry(self, socket: WebSocket, conn: ConnId, Inlet { queue, dropped }: Inlet) {
-        let (sink, stream) = socket.split();
+    async fn carry(&self, sink: Sink, stream: SplitStream<WebSocket>, conn: ConnId, inlet: Inlet) {
+        let Inlet { queue, dropped } = inlet;
         let cause = tokio::select! {
             biased;
             // The hub has forgotten it already and wants no report.
@@ -136,12 +137,24 @@ impl Port {
     }
 }
 
+async fn say_goodbye(mut sink: Sink, mut stream: SplitStream<WebSocket>, close: &CloseFrame, patience: Duration) {
+    let goodbye = async {
+        sink.send(close_message(close.code(), close.reason())).await?;
+        while let Some(message) = stream.next().await {
+            message?;
+        }
+        Ok::<_, axum::Error>(())
+    };
+    // A client that will not listen has been refused all the same.
+    let _ = timeout(patience, goodbye).await;
+}
+
 /// Writes the queue out, as much of it in one go as there is. Ends with an error, or when the hub drops the socket.
-async fn write(mut sink: SplitSink<WebSocket, Message>, mut queue: mpsc::Receiver<Message>) -> Result<(), axum::Error> {
+async fn write(mut sink: Sink, mut queue: mpsc::Receiver<Arc<Message>>) -> Result<(), axum::Error> {
     while let Some(message) = queue.recv().await {
-        sink.feed(message).await?;
+        sink.feed(Arc::unwrap_or_clone(message)).await?;
         while let Ok(message) = queue.try_recv() {
-            sink.feed(message).await?;
+            sink.feed(Arc::unwrap_or_clone(message)).await?;
         }
         sink.flush().await?;
     }

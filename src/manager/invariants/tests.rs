@@ -6,13 +6,16 @@ use std::vec::Vec;
 
 use super::super::conn::{Lobby, Membership, User};
 use super::*;
+use crate::clock::Active;
 use crate::config::{Config, UserOverflow};
 use crate::event::{Cause, Handshake};
+use crate::limit::Peaks;
 use crate::gcra::Rate;
 use crate::list::List;
 use crate::outbox::{Command, Outbox};
 use crate::payload::{Frame, Payload};
 use crate::refusal::CloseFrame;
+use crate::source::Source;
 use crate::time::Time;
 use crate::{LobbyRef, PingFormat};
 
@@ -26,6 +29,16 @@ const RATE: Rate = Rate {
     burst: 20,
 };
 const REPLACED: Phase = Phase::Closing { replaced: true };
+
+/// All come from one source, but for Bob, and two of them stay for a limited time.
+fn handshake(user: &str) -> Handshake<'_> {
+    let handshake = Handshake::new("den", user);
+    match user {
+        "ann" => handshake.source(Source::from_bits(1)).expires(Time::from_secs(1 << 20)),
+        "bob" => handshake,
+        _ => handshake.source(Source::from_bits(1)),
+    }
+}
 
 /// A manager in which there is something of everything: connections open, closing, replaced, silent and measured,
 /// in one lobby and in two, a roster with a hole, and a pause.
@@ -49,11 +62,7 @@ fn manager() -> Manager {
     };
     let mut manager = Manager::new(config).unwrap();
     let mut out = Outbox::new();
-    let mut connect = |user| {
-        manager
-            .connected(Time::ZERO, Handshake::new("den", user), &mut out)
-            .unwrap()
-    };
+    let mut connect = |user| manager.connected(Time::ZERO, handshake(user), &mut out).unwrap();
     let anns = ["ann"; 3].map(&mut connect);
     let bobs = ["bob"; 4].map(&mut connect);
     let (cat, _) = (connect("cat"), connect("dan"));
@@ -109,6 +118,7 @@ fn corruptions() -> Vec<Corruption> {
         of_lobbies(),
         of_health(),
         of_numbers(),
+        of_doors(),
         of_rates(),
     ]
     .concat()
@@ -205,6 +215,15 @@ fn of_lobbies() -> Vec<Corruption> {
         (Invariant::Roster, |manager| {
             manager.lobbies.at_mut(DEN).members.spoil_holes();
         }),
+        (Invariant::Roster, |manager| {
+            manager.lobbies.at_mut(DEN).members.spoil_order();
+        }),
+        (Invariant::Roster, |manager| {
+            manager.lobbies.at_mut(DEN).members.spoil_ticket();
+        }),
+        (Invariant::Roster, |manager| {
+            manager.lobbies.at_mut(DEN).members.spoil_most();
+        }),
         (Invariant::Members, |manager| {
             let other = ConnId::new(manager.conns.key_at(FIRST + 1));
             manager.lobbies.at_mut(DEN).members.spoil_member(other);
@@ -235,8 +254,12 @@ fn of_lobbies() -> Vec<Corruption> {
 
 fn of_health() -> Vec<Corruption> {
     vec![
-        (Invariant::HeapOrder, |manager| manager.deadlines.spoil_order()),
+        (Invariant::HeapOrder, |manager| {
+            manager.deadlines.spoil_order(Active::LAST);
+        }),
         (Invariant::HeapPositions, |manager| manager.deadlines.spoil_position()),
+        (Invariant::HeapOrder, |manager| manager.expiries.spoil_order(Time::MAX)),
+        (Invariant::HeapPositions, |manager| manager.expiries.spoil_position()),
         (Invariant::CheckTime, |manager| manager.deadlines.set(FIRST, None)),
         (Invariant::CheckTime, |manager| {
             manager.deadlines.set(99, Some(manager.clock.active()));
@@ -253,6 +276,7 @@ fn of_health() -> Vec<Corruption> {
             manager.conns.at_mut(FIRST).pulse.spoil_outstanding();
         }),
         (Invariant::Silence, |manager| silent(manager).pulse.spoil_awaiting()),
+        (Invariant::Silence, |manager| silent(manager).pulse.spoil_silence()),
         (Invariant::Held, |manager| silent(manager).pulse.spoil_held()),
         (Invariant::Held, |manager| {
             manager.conns.at_mut(FIRST).pulse.spoil_held();
@@ -275,16 +299,16 @@ fn of_numbers() -> Vec<Corruption> {
         (Invariant::UsersPresent, |manager| manager.population.users += 1),
         (Invariant::Silent, |manager| manager.population.silent += 1),
         (Invariant::ServerLimit, |manager| {
-            manager.config.max_connections = Some(3);
+            never_above(manager, Limit::Connections, 3);
         }),
         (Invariant::LobbyLimit, |manager| {
-            manager.config.max_connections_per_lobby = Some(1);
+            never_above(manager, Limit::ConnectionsPerLobby, 1);
         }),
         (Invariant::UserLimit, |manager| {
-            manager.config.max_connections_per_user = Some(2);
+            never_above(manager, Limit::ConnectionsPerUser, 2);
         }),
         (Invariant::MembershipLimit, |manager| {
-            manager.config.max_lobbies_per_connection = Some(1);
+            never_above(manager, Limit::LobbiesPerConnection, 1);
         }),
         (Invariant::Admissions, |manager| manager.counters.evictions.stale += 99),
         (Invariant::Closes, |manager| manager.counters.closes = 0),
@@ -296,6 +320,46 @@ fn of_numbers() -> Vec<Corruption> {
         (Invariant::Clock, |manager| manager.clock.spoil()),
         (Invariant::Clock, |manager| manager.counters.pauses += 1),
     ]
+}
+
+fn of_doors() -> Vec<Corruption> {
+    vec![
+        (Invariant::Peaks, |manager| manager.config.max_connections = None),
+        (Invariant::Peaks, |manager| {
+            manager.config.max_connections_per_lobby = Some(9);
+        }),
+        (Invariant::SourceTable, |manager| manager.sources.spoil_table()),
+        (Invariant::SourceTable, |manager| manager.sources.spoil_names()),
+        (Invariant::SourceCount, |manager| manager.sources.spoil_count()),
+        (Invariant::SourceCount, |manager| {
+            manager.sources.leave(FIRST);
+            manager.sources.spoil_count();
+        }),
+        (Invariant::SourceCount, |manager| {
+            let slot = manager.conns().find(|(_, conn)| !conn.is_open()).unwrap().0.index();
+            manager.sources.enter(slot, Source::from_bits(1));
+        }),
+        (Invariant::SourceCount, |manager| {
+            manager.sources.enter(99, Source::from_bits(1));
+        }),
+        (Invariant::SourceLimit, |manager| {
+            never_above(manager, Limit::ConnectionsPerSource, 2);
+        }),
+        (Invariant::Expiry, |manager| {
+            let slot = manager.conns().find(|(_, conn)| !conn.is_open()).unwrap().0.index();
+            manager.expiries.set(slot, Some(Time::MAX));
+        }),
+        (Invariant::Expiry, |manager| manager.expiries.set(99, Some(Time::MAX))),
+        (Invariant::Closes, |manager| {
+            manager.counters.expired = manager.counters.closes + 1;
+        }),
+    ]
+}
+
+/// As if a limit had been so low from the beginning.
+fn never_above(manager: &mut Manager, limit: Limit, max: u32) {
+    *manager.config.limit_mut(limit) = Some(max);
+    manager.peaks = Peaks::of(&manager.config);
 }
 
 fn of_rates() -> Vec<Corruption> {

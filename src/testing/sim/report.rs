@@ -134,6 +134,8 @@ impl Report {
             lobby_full,
             user_limit,
             connect_rate,
+            // Nobody here comes with a source or an expiry, or to a locked lobby.
+            ..
         } = self.refusals;
         line(
             f,

@@ -244,6 +244,9 @@ impl Sim {
             RefusalRule::LobbyFull => &mut refusals.lobby_full,
             RefusalRule::UserLimit => &mut refusals.user_limit,
             RefusalRule::InvalidName => &mut refusals.invalid_name,
+            RefusalRule::LobbyLocked => &mut refusals.lobby_locked,
+            RefusalRule::SourceLimit => &mut refusals.source_limit,
+            RefusalRule::Expired => &mut refusals.expired,
             RefusalRule::ConnectRate => &mut refusals.connect_rate,
         }) += 1;
         let advice = match refusal.retry() {

@@ -1,9 +1,10 @@
 //! The language of the inputs. `tests/transcripts/README.md` explains it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use lobbykeeper::{
-    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, LobbyRef, Payload, Request, Text, Time,
+    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Limit, LobbyRef, Payload, Request, Text, Time,
 };
 use serde_json::{Value, json};
 
@@ -86,7 +87,7 @@ pub(crate) fn parse(input: &str) -> Result<Step, String> {
 
 fn event(words: &[&str]) -> Result<Option<Event<'static>>, String> {
     Ok(Some(match words {
-        ["connect", lobby, user] => Event::Connected(Handshake::new((*lobby).to_owned(), (*user).to_owned())),
+        ["connect", lobby, user, rest @ ..] => Event::Connected(handshake(lobby, user, rest)?),
         ["say", conn, text] => Event::Message {
             conn: id(conn)?,
             frame: Frame::Text((*text).to_owned().into()),
@@ -156,8 +157,56 @@ fn request(words: &[&str]) -> Result<Option<Request<'static>>, String> {
         ["close-all", code, reason] => Request::CloseAll {
             close: frame(code, reason)?,
         },
+        words => return door(words),
+    }))
+}
+
+/// Requests about who may come in, and for how long.
+fn door(words: &[&str]) -> Result<Option<Request<'static>>, String> {
+    Ok(Some(match words {
+        ["kick-user", user, code, reason] => Request::KickUser {
+            user: (*user).to_owned().into(),
+            close: frame(code, reason)?,
+        },
+        ["kick-lobby", of, code, reason] => Request::KickLobby {
+            lobby: lobby(of),
+            close: frame(code, reason)?,
+        },
+        ["lock", of] => Request::LockLobby { lobby: lobby(of) },
+        ["unlock", of] => Request::UnlockLobby { lobby: lobby(of) },
+        ["limit", name, max] => Request::SetLimit {
+            limit: (Limit::ALL.into_iter().find(|limit| limit.as_str() == *name))
+                .ok_or_else(|| format!("{name:?} is no limit, max_connections say"))?,
+            max: (*max != "none").then(|| number(max)).transpose()?,
+        },
+        ["extend", conn, "until", end] => Request::Extend {
+            conn: id(conn)?,
+            expires: Some(time(end)?),
+        },
+        ["extend", conn, "forever"] => Request::Extend {
+            conn: id(conn)?,
+            expires: None,
+        },
         _ => return Ok(None),
     }))
+}
+
+/// What follows upon a lobby and a user: `from 192.0.2.1`, `until 60s` or both.
+fn handshake(lobby: &str, user: &str, rest: &[&str]) -> Result<Handshake<'static>, String> {
+    let mut handshake = Handshake::new(lobby.to_owned(), user.to_owned());
+    for pair in rest.chunks(2) {
+        handshake = match pair {
+            ["from", peer] => {
+                let peer: IpAddr = peer
+                    .parse()
+                    .map_err(|_| format!("{peer:?} is no address, 192.0.2.1 say"))?;
+                handshake.source(peer)
+            }
+            ["until", end] => handshake.expires(time(end)?),
+            _ => return Err("a connection is \"connect den ann from 192.0.2.1 until 60s\" at most".into()),
+        };
+    }
+    Ok(handshake)
 }
 
 /// Splits at white space, except within double quotes.

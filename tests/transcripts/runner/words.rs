@@ -82,6 +82,8 @@ pub(crate) fn reply(reply: &Reply) -> Option<Said> {
         Reply::Addressed(count) => ("addressed", format!("{count} addressed")),
         Reply::Entered(Ok(lobby)) => ("entered", lobby.to_string()),
         Reply::Entered(Err(error)) => ("not entered", join_error(error)),
+        Reply::LimitSet(Ok(())) => ("limit set", "set".into()),
+        Reply::LimitSet(Err(error)) => ("limit refused", format!("refused: {error}")),
         Reply::Ticked => return None,
         other => ("reply", format!("{other:?}")),
     };

@@ -1,0 +1,159 @@
+//! The limits that can be changed while the server runs, and how high each of them has been.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+
+/// A limit of [`Config`] that [`Manager::set_limit`](crate::Manager::set_limit) can change.
+///
+/// JSON form: `"connections"`, `"connections_per_lobby"` and so on. `Display` gives the name of the setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Limit {
+    /// [`Config::max_connections`].
+    Connections,
+    /// [`Config::max_connections_per_lobby`].
+    ConnectionsPerLobby,
+    /// [`Config::max_connections_per_user`].
+    ConnectionsPerUser,
+    /// [`Config::max_lobbies_per_connection`].
+    LobbiesPerConnection,
+    /// [`Config::max_connections_per_source`].
+    ConnectionsPerSource,
+}
+
+impl Limit {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Connections,
+        Self::ConnectionsPerLobby,
+        Self::ConnectionsPerUser,
+        Self::LobbiesPerConnection,
+        Self::ConnectionsPerSource,
+    ];
+
+    /// The name of the setting.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connections => "max_connections",
+            Self::ConnectionsPerLobby => "max_connections_per_lobby",
+            Self::ConnectionsPerUser => "max_connections_per_user",
+            Self::LobbiesPerConnection => "max_lobbies_per_connection",
+            Self::ConnectionsPerSource => "max_connections_per_source",
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Config {
+    /// The value of a limit; `None` if it is off.
+    pub const fn limit(&self, limit: Limit) -> Option<u32> {
+        match limit {
+            Limit::Connections => self.max_connections,
+            Limit::ConnectionsPerLobby => self.max_connections_per_lobby,
+            Limit::ConnectionsPerUser => self.max_connections_per_user,
+            Limit::LobbiesPerConnection => self.max_lobbies_per_connection,
+            Limit::ConnectionsPerSource => self.max_connections_per_source,
+        }
+    }
+
+    pub(crate) const fn limit_mut(&mut self, limit: Limit) -> &mut Option<u32> {
+        match limit {
+            Limit::Connections => &mut self.max_connections,
+            Limit::ConnectionsPerLobby => &mut self.max_connections_per_lobby,
+            Limit::ConnectionsPerUser => &mut self.max_connections_per_user,
+            Limit::LobbiesPerConnection => &mut self.max_lobbies_per_connection,
+            Limit::ConnectionsPerSource => &mut self.max_connections_per_source,
+        }
+    }
+}
+
+/// The highest value that each limit has had; `None` if it was off.
+///
+/// Lowering a limit sends nobody away, so more may be there than it allows, but never more than it ever allowed: an
+/// admission is within the limit of its time. And whatever is within that can have come about, since the limit may have
+/// been lowered just now. So this is all that can be asked of a manager of which only its present is known.
+///
+/// JSON form: an array in the order of [`Limit::ALL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Peaks([Option<u32>; Limit::ALL.len()]);
+
+impl Peaks {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self(Limit::ALL.map(|limit| config.limit(limit)))
+    }
+
+    pub(crate) fn get(&self, limit: Limit) -> Option<u32> {
+        self.0[limit as usize]
+    }
+
+    /// A limit has this value from now on.
+    pub(crate) fn raise(&mut self, limit: Limit, max: Option<u32>) {
+        let peak = &mut self.0[limit as usize];
+        *peak = peak.zip(max).map(|(peak, max)| peak.max(max));
+    }
+
+    /// Whether so many can be there.
+    pub(crate) fn allows(&self, limit: Limit, count: usize) -> bool {
+        self.get(limit).is_none_or(|peak| count <= peak as usize)
+    }
+
+    /// A limit that is higher than it can have been.
+    pub(crate) fn exceeded_by(&self, config: &Config) -> Option<Limit> {
+        let is_beyond = |&limit: &Limit| match (config.limit(limit), self.get(limit)) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(max), Some(peak)) => max > peak,
+        };
+        Limit::ALL.into_iter().find(is_beyond)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_is_the_highest_that_a_limit_has_been_and_off_is_higher_than_any() {
+        let mut config = Config {
+            max_connections: Some(5),
+            ..Config::default()
+        };
+        let mut peaks = Peaks::of(&config);
+        for (max, peak) in [(3, 5), (7, 7), (1, 7)] {
+            peaks.raise(Limit::Connections, Some(max));
+            assert_eq!(peaks.get(Limit::Connections), Some(peak));
+        }
+        assert!(peaks.allows(Limit::Connections, 7) && !peaks.allows(Limit::Connections, 8));
+        assert_eq!(peaks.exceeded_by(&config), None);
+        for beyond in [Some(8), None] {
+            config.max_connections = beyond;
+            assert_eq!(peaks.exceeded_by(&config), Some(Limit::Connections));
+        }
+        peaks.raise(Limit::Connections, None);
+        peaks.raise(Limit::Connections, Some(1));
+        assert_eq!(peaks.get(Limit::Connections), None);
+        assert!(peaks.allows(Limit::Connections, usize::MAX));
+        assert_eq!(peaks.exceeded_by(&config), None);
+    }
+
+    #[test]
+    fn each_limit_is_the_setting_that_it_names() {
+        for limit in Limit::ALL {
+            let mut config = Config::default();
+            *config.limit_mut(limit) = Some(77);
+            assert_eq!(config.limit(limit), Some(77));
+            let json = serde_json::to_value(&config).unwrap();
+            assert_eq!(json[limit.as_str()], 77);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Limits that change while the server runs.
+
+use super::Manager;
+use crate::config::ConfigError;
+use crate::limit::Limit;
+use crate::outbox::Outbox;
+use crate::time::Time;
+
+impl Manager {
+    /// Changes a limit; [`config`](Self::config) has its new value from then on. `None` takes it off.
+    ///
+    /// Raising it lets more in from now on. Lowering it sends nobody away: as long as there are as many as it allows or
+    /// more, nobody new is admitted who counts for it, not even in the place of one that would be
+    /// [replaced](crate::UserOverflow::ReplaceOldest) if the others still are as many. Writes nothing. O(1).
+    ///
+    /// # Errors
+    /// What [`Config::validate`](crate::Config::validate) would say of the new settings. Nothing has changed.
+    ///
+    /// ```
+    /// use lobbykeeper::{Config, ConfigError, Limit, Manager, Outbox, Time};
+    ///
+    /// let mut manager = Manager::new(Config::default()).unwrap();
+    /// let (now, mut out) = (Time::ZERO, Outbox::new());
+    /// assert_eq!(manager.set_limit(now, Limit::Connections, Some(500), &mut out), Ok(()));
+    /// assert_eq!(manager.config().max_connections, Some(500));
+    /// let refused = manager.set_limit(now, Limit::LobbiesPerConnection, Some(0), &mut out);
+    /// assert_eq!(refused, Err(ConfigError::Zero("max_lobbies_per_connection")));
+    /// ```
+    pub fn set_limit(
+        &mut self,
+        now: Time,
+        limit: Limit,
+        max: Option<u32>,
+        out: &mut Outbox,
+    ) -> Result<(), ConfigError> {
+        self.enter_call(now, out);
+        let before = core::mem::replace(self.config.limit_mut(limit), max);
+        if let Err(error) = self.config.validate() {
+            *self.config.limit_mut(limit) = before;
+            return Err(error);
+        }
+        self.peaks.raise(limit, max);
+        Ok(())
+    }
+}
