@@ -7,9 +7,10 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ConfigError;
+use crate::gcra::Rate;
 use crate::id::{ConnId, LobbyId};
 use crate::json::{nullable, present};
-use crate::limit::Limit;
+use crate::limit::{Limit, RateLimit};
 use crate::payload::{Frame, Payload};
 use crate::receipt::Receipt;
 use crate::refusal::{CloseFrame, Refusal};
@@ -203,6 +204,15 @@ pub enum Request<'a> {
         #[serde(deserialize_with = "nullable")]
         expires: Option<Time>,
     },
+
+    /// [`Manager::set_rate`](crate::Manager::set_rate).
+    SetRate {
+        /// Which rate.
+        limit: RateLimit,
+        /// Its value from now on; null for none.
+        #[serde(deserialize_with = "nullable")]
+        rate: Option<Rate>,
+    },
 }
 
 /// What [`Manager::apply`](crate::Manager::apply) returns: what the method returned.
@@ -225,7 +235,7 @@ pub enum Reply {
     Addressed(usize),
     /// Of `join` and `switch_lobby`.
     Entered(Result<LobbyId, JoinError>),
-    /// Of `set_limit`.
+    /// Of `set_limit` and `set_rate`.
     LimitSet(Result<(), ConfigError>),
 }
 

@@ -58,7 +58,7 @@ pub use gcra::Rate;
 pub use id::{ConnId, LobbyId, ParseIdError};
 pub use invariant::{Invariant, Violation};
 pub use latency::Latency;
-pub use limit::Limit;
+pub use limit::{Limit, RateLimit};
 pub use manager::{LobbyUsers, Manager};
 pub use outbox::{Command, Notice, Outbox, Output, Outputs};
 pub use payload::{Frame, Payload, PingData, Text};

@@ -5,6 +5,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::gcra::Rate;
 
 /// A limit of [`Config`] that [`Manager::set_limit`](crate::Manager::set_limit) can change.
 ///
@@ -23,16 +24,22 @@ pub enum Limit {
     LobbiesPerConnection,
     /// [`Config::max_connections_per_source`].
     ConnectionsPerSource,
+    /// [`Config::max_violations`].
+    Violations,
+    /// [`Config::max_message_bytes`].
+    MessageBytes,
 }
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Connections,
         Self::ConnectionsPerLobby,
         Self::ConnectionsPerUser,
         Self::LobbiesPerConnection,
         Self::ConnectionsPerSource,
+        Self::Violations,
+        Self::MessageBytes,
     ];
 
     /// The name of the setting.
@@ -43,11 +50,48 @@ impl Limit {
             Self::ConnectionsPerUser => "max_connections_per_user",
             Self::LobbiesPerConnection => "max_lobbies_per_connection",
             Self::ConnectionsPerSource => "max_connections_per_source",
+            Self::Violations => "max_violations",
+            Self::MessageBytes => "max_message_bytes",
         }
     }
 }
 
 impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A rate of [`Config`] that [`Manager::set_rate`](crate::Manager::set_rate) can change.
+///
+/// JSON form: `"messages"`, `"user_messages"`, `"connects"`. `Display` gives the name of the setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RateLimit {
+    /// [`Config::message_rate`].
+    Messages,
+    /// [`Config::user_message_rate`].
+    UserMessages,
+    /// [`Config::connect_rate`].
+    Connects,
+}
+
+impl RateLimit {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Messages, Self::UserMessages, Self::Connects];
+
+    /// The name of the setting.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Messages => "message_rate",
+            Self::UserMessages => "user_message_rate",
+            Self::Connects => "connect_rate",
+        }
+    }
+}
+
+impl fmt::Display for RateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -62,6 +106,8 @@ impl Config {
             Limit::ConnectionsPerUser => self.max_connections_per_user,
             Limit::LobbiesPerConnection => self.max_lobbies_per_connection,
             Limit::ConnectionsPerSource => self.max_connections_per_source,
+            Limit::Violations => self.max_violations,
+            Limit::MessageBytes => self.max_message_bytes,
         }
     }
 
@@ -72,6 +118,25 @@ impl Config {
             Limit::ConnectionsPerUser => &mut self.max_connections_per_user,
             Limit::LobbiesPerConnection => &mut self.max_lobbies_per_connection,
             Limit::ConnectionsPerSource => &mut self.max_connections_per_source,
+            Limit::Violations => &mut self.max_violations,
+            Limit::MessageBytes => &mut self.max_message_bytes,
+        }
+    }
+
+    /// The value of a rate; `None` if it is off.
+    pub const fn rate(&self, limit: RateLimit) -> Option<Rate> {
+        match limit {
+            RateLimit::Messages => self.message_rate,
+            RateLimit::UserMessages => self.user_message_rate,
+            RateLimit::Connects => self.connect_rate,
+        }
+    }
+
+    pub(crate) const fn rate_mut(&mut self, limit: RateLimit) -> &mut Option<Rate> {
+        match limit {
+            RateLimit::Messages => &mut self.message_rate,
+            RateLimit::UserMessages => &mut self.user_message_rate,
+            RateLimit::Connects => &mut self.connect_rate,
         }
     }
 }
@@ -120,6 +185,8 @@ impl Peaks {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
 
     #[test]
@@ -154,6 +221,22 @@ mod tests {
             assert_eq!(config.limit(limit), Some(77));
             let json = serde_json::to_value(&config).unwrap();
             assert_eq!(json[limit.as_str()], 77);
+        }
+    }
+
+    #[test]
+    fn each_rate_is_the_setting_that_it_names() {
+        let rate = Some(Rate {
+            events: 7,
+            per: Duration::from_nanos(7),
+            burst: 7,
+        });
+        for limit in RateLimit::ALL {
+            let mut config = Config::default();
+            *config.rate_mut(limit) = rate;
+            assert_eq!(config.rate(limit), rate);
+            let json = serde_json::to_value(&config).unwrap();
+            assert_eq!(json[limit.as_str()]["burst"], 7);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use lobbykeeper::{
     Answers, Call, Cause, CloseFrame, Config, ConfigError, ConnId, DropReason, Event, Except, Frame, Handshake, Inbound,
     Input, JoinError, Limit, LobbyId, LobbyRef, Manager, Outbox, ParseSourceError, Payload, PingFormat, Rate,
-    RateScope, Reply, Request, Retry, Source, Text, Time, UserOverflow,
+    RateLimit, RateScope, Reply, Request, Retry, Source, Text, Time, UserOverflow,
 };
 use serde::{Deserialize, Serialize};
 use support::{Desk, frame, hi, secs};
@@ -251,6 +251,31 @@ fn every_request_to_move_or_to_close_has_its_form() {
                 max: None,
             },
             r#"{"set_limit":{"limit":"connections","max":null}}"#,
+        ),
+        (
+            Request::SetLimit {
+                limit: Limit::MessageBytes,
+                max: Some(500),
+            },
+            r#"{"set_limit":{"limit":"message_bytes","max":500}}"#,
+        ),
+        (
+            Request::SetRate {
+                limit: RateLimit::UserMessages,
+                rate: Some(Rate {
+                    events: 10,
+                    per: Duration::from_secs(1),
+                    burst: 20,
+                }),
+            },
+            r#"{"set_rate":{"limit":"user_messages","rate":{"events":10,"per":1000000000,"burst":20}}}"#,
+        ),
+        (
+            Request::SetRate {
+                limit: RateLimit::Connects,
+                rate: None,
+            },
+            r#"{"set_rate":{"limit":"connects","rate":null}}"#,
         ),
         (
             Request::Extend {
@@ -579,6 +604,7 @@ fn a_handshake_tells_where_it_comes_from_and_until_when_it_is_good_or_says_nothi
     is_refused::<Handshake<'_>>(r#"{"lobby":"den","user":"ann","expires":null}"#);
     // Without it, nobody could say whether a limit is to be taken off or was forgotten.
     is_refused::<Request<'_>>(r#"{"set_limit":{"limit":"connections"}}"#);
+    is_refused::<Request<'_>>(r#"{"set_rate":{"limit":"messages"}}"#);
     is_refused::<Request<'_>>(r#"{"extend":{"conn":"c0v1"}}"#);
 }
 

@@ -12,6 +12,7 @@ use crate::event::{DropReason, RateScope};
 use crate::gcra::{Bucket, Excess, Pace};
 use crate::id::ConnId;
 use crate::invariant::{Invariant, Violation, ensure};
+use crate::limit::{Limit, Peaks, RateLimit};
 use crate::outbox::{Notice, Outbox};
 use crate::payload::Frame;
 use crate::receipt::Receipt;
@@ -25,12 +26,11 @@ pub(super) struct Rates {
     message: Option<Pace>,
     user_message: Option<Pace>,
     connect: Option<Pace>,
-    max_violations: Option<u32>,
     /// Something limits messages, their length included.
     inbound: bool,
-    /// Of connections; empty if no rate limits messages.
+    /// Of connections, as far as any has sent something; empty if no rate limits messages.
     conns: Vec<Meter>,
-    /// Of users; empty if no rate is theirs.
+    /// Of users, likewise; empty if no rate is theirs.
     users: Vec<Bucket>,
     /// The server's, for new connections.
     connects: Bucket,
@@ -59,11 +59,38 @@ impl Rates {
             message: config.message_rate.map(Pace::new),
             user_message: config.user_message_rate.map(Pace::new),
             connect: config.connect_rate.map(Pace::new),
-            max_violations: config.max_violations,
             inbound: limits_inbound(config),
             conns: Vec::new(),
             users: Vec::new(),
             connects: Bucket::FULL,
+        }
+    }
+
+    /// The settings have changed.
+    pub(super) fn follow(&mut self, config: &Config) {
+        let Self {
+            conns, users, connects, ..
+        } = core::mem::replace(self, Self::new(config));
+        self.connects = connects;
+        // What is off keeps no table.
+        if self.limit_messages() {
+            self.conns = conns;
+        }
+        if self.user_message.is_some() {
+            self.users = users;
+        }
+    }
+
+    /// Everybody has the whole burst of a rate again.
+    pub(super) fn begin_anew(&mut self, limit: RateLimit) {
+        match limit {
+            RateLimit::Messages => {
+                for meter in &mut self.conns {
+                    meter.bucket = Bucket::FULL;
+                }
+            }
+            RateLimit::UserMessages => self.users.clear(),
+            RateLimit::Connects => self.connects = Bucket::FULL,
         }
     }
 
@@ -172,7 +199,6 @@ impl Rates {
         self.message == config.message_rate.map(Pace::new)
             && self.user_message == config.user_message_rate.map(Pace::new)
             && self.connect == config.connect_rate.map(Pace::new)
-            && self.max_violations == config.max_violations
             && self.inbound == limits_inbound(config)
     }
 
@@ -180,8 +206,9 @@ impl Rates {
         meter.bucket.is_possible(now, self.message)
     }
 
-    pub(super) fn may_have_violated(&self, meter: Meter) -> bool {
-        let is_open = |violations| self.max_violations.is_none_or(|max| violations < max);
+    /// Of an open connection: one more would be no more than have ever closed one.
+    pub(super) fn may_have_violated(&self, peaks: &Peaks, meter: Meter) -> bool {
+        let is_open = |violations| peaks.get(Limit::Violations).is_none_or(|most| violations < most);
         meter.violations == 0 || (self.limit_messages() && is_open(meter.violations))
     }
 
@@ -193,21 +220,9 @@ impl Rates {
         self.connects.is_possible(now, self.connect)
     }
 
-    /// Whether the tables reach as far as those that they are of, and are empty where the rates are off.
-    fn reach(&self, mut conns: impl Iterator<Item = u32>, mut users: impl Iterator<Item = u32>) -> bool {
-        let all_conns = conns.all(|slot| (slot as usize) < self.conns.len());
-        let all_users = users.all(|slot| (slot as usize) < self.users.len());
-        let conns = if self.limit_messages() {
-            all_conns
-        } else {
-            self.conns.is_empty()
-        };
-        let users = if self.user_message.is_some() {
-            all_users
-        } else {
-            self.users.is_empty()
-        };
-        conns && users
+    /// Whether the tables are empty where the rates are off.
+    fn keep_nothing_that_is_off(&self) -> bool {
+        (self.limit_messages() || self.conns.is_empty()) && (self.user_message.is_some() || self.users.is_empty())
     }
 }
 
@@ -280,7 +295,7 @@ impl Manager {
             violations,
             receipt: Receipt::of_count(excess.seen, excess.threshold, moment.time),
         });
-        if let Some(max) = self.rates.max_violations.filter(|&max| violations >= max) {
+        if let Some(max) = self.config.max_violations.filter(|&max| violations >= max) {
             self.counters.closes_rate_limited += 1;
             let frame = self.config.answers.rate_limited_frame();
             let receipt = Receipt::of_count(violations.into(), max.into(), moment.time);
@@ -301,13 +316,9 @@ impl Manager {
     pub(super) fn check_rates(&self) -> Result<(), Violation> {
         let now = self.clock.active();
         let open = || self.conns.iter().filter(|(_, conn)| conn.is_open());
-        let reach = self.rates.reach(
-            open().map(|(key, _)| key.index),
-            self.users.iter().map(|(key, ..)| key.index),
-        );
-        ensure(reach, Invariant::Buckets, || {
+        ensure(self.rates.keep_nothing_that_is_off(), Invariant::Buckets, || {
             format!(
-                "{} of connections, {} of users",
+                "{} of connections, {} of users, of rates that are off",
                 self.rates.conns.len(),
                 self.rates.users.len()
             )
@@ -316,7 +327,7 @@ impl Manager {
             let (id, meter) = (ConnId::new(key), self.rates.meter(key.index));
             let details = || format!("{id} has {meter:?} at {now:?}");
             ensure(self.rates.may_have_sent(now, meter), Invariant::Buckets, details)?;
-            ensure(self.rates.may_have_violated(meter), Invariant::Violations, details)?;
+            ensure(self.rates.may_have_violated(&self.peaks, meter), Invariant::Violations, details)?;
         }
         for (key, name, _) in self.users.iter() {
             let bucket = self.rates.user(key.index);
@@ -348,15 +359,15 @@ impl Rates {
         self.users[user as usize].spoil();
     }
 
+    pub(super) fn spoil_tables(&mut self) {
+        self.conns.push(Meter::default());
+    }
+
+    pub(super) fn spoil_user_table(&mut self) {
+        self.users.push(Bucket::FULL);
+    }
+
     pub(super) fn spoil_connects(&mut self) {
         self.connects.spoil();
-    }
-
-    pub(super) fn spoil_reach(&mut self) {
-        self.conns.clear();
-    }
-
-    pub(super) fn spoil_user_reach(&mut self) {
-        self.users.clear();
     }
 }

@@ -163,8 +163,8 @@ impl Manager {
         if !self.rates.may_have_sent(self.clock.active(), meter) {
             return fault("more messages than message_rate");
         }
-        if !self.rates.may_have_violated(meter) {
-            return fault("more violations than max_violations");
+        if !self.rates.may_have_violated(&self.peaks, meter) {
+            return fault("more violations than max_violations ever allowed");
         }
         let slot = conn.id.index();
         self.rates.set_meter(slot, meter);

@@ -202,6 +202,7 @@ impl Model {
             Request::LockLobby { lobby } => Answered::Changed(self.set_lock(lobby, true)),
             Request::UnlockLobby { lobby } => Answered::Changed(self.set_lock(lobby, false)),
             Request::SetLimit { limit, max } => Answered::LimitSet(self.set_limit(*limit, *max)),
+            Request::SetRate { limit, rate } => Answered::LimitSet(self.set_rate(*limit, *rate)),
             Request::Extend { conn, expires } => Answered::Changed(self.extend(*conn, *expires)),
         }
     }

@@ -27,7 +27,8 @@ impl Model {
         changes
     }
 
-    /// A limit of 0 is one, but a connection is in a lobby to begin with.
+    /// A limit of 0 is one, but a connection is in a lobby to begin with, and closed for something; and a message may be
+    /// as long as a control frame.
     pub(super) fn set_limit(&mut self, limit: Limit, max: Option<u32>) -> Result<(), ConfigError> {
         let config = &mut self.config;
         match limit {
@@ -39,6 +40,12 @@ impl Model {
             }
             Limit::LobbiesPerConnection => config.max_lobbies_per_connection = max,
             Limit::ConnectionsPerSource => config.max_connections_per_source = max,
+            Limit::Violations if max == Some(0) => return Err(ConfigError::Zero("max_violations")),
+            Limit::Violations => config.max_violations = max,
+            Limit::MessageBytes => match max {
+                Some(few @ ..125) => return Err(ConfigError::MessageBytes(few)),
+                _ => config.max_message_bytes = max,
+            },
         }
         Ok(())
     }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use crate::{CloseFrame, Closing, ConnId, DropReason, Frame, Rate, RateScope, Receipt, RefusalRule, Time};
+use crate::{
+    CloseFrame, Closing, ConfigError, ConnId, DropReason, Frame, Rate, RateLimit, RateScope, Receipt, RefusalRule, Time,
+};
 
 use super::model::{Conn, Model};
 use super::model_clock::{LAST, nanos};
@@ -91,6 +93,34 @@ impl Model {
         if self.config.connect_rate.is_some() {
             self.connects.0.push(self.clock.active());
         }
+    }
+
+    /// A rate that changes begins anew; where none limits messages, violations are forgotten.
+    pub(super) fn set_rate(&mut self, limit: RateLimit, rate: Option<Rate>) -> Result<(), ConfigError> {
+        if let Some(Rate { events, per, burst }) = rate {
+            let zeros = [("events", events == 0), ("per", per.is_zero()), ("burst", burst == 0)];
+            if let Some((field, _)) = zeros.into_iter().find(|(_, is_zero)| *is_zero) {
+                let rate = limit.as_str();
+                return Err(ConfigError::ZeroRate { rate, field });
+            }
+        }
+        let changes = self.config.rate(limit) != rate;
+        match limit {
+            RateLimit::Messages => self.config.message_rate = rate,
+            RateLimit::UserMessages => self.config.user_message_rate = rate,
+            RateLimit::Connects => self.config.connect_rate = rate,
+        }
+        if changes {
+            match limit {
+                RateLimit::Messages => self.conns.iter_mut().for_each(|conn| conn.messages = Taken::default()),
+                RateLimit::UserMessages => self.user_messages.clear(),
+                RateLimit::Connects => self.connects = Taken::default(),
+            }
+        }
+        if self.config.message_rate.is_none() && self.config.user_message_rate.is_none() {
+            self.conns.iter_mut().for_each(|conn| conn.violations = 0);
+        }
+        Ok(())
     }
 
     /// What a user has sent is forgotten with the last connection.
@@ -185,7 +215,7 @@ impl Model {
             violations,
             receipt: Receipt::of_count(too_soon.seen, too_soon.threshold, Time::from_nanos(self.clock.last)),
         });
-        let max = self.config.max_violations.filter(|&max| violations == max);
+        let max = self.config.max_violations.filter(|&max| violations >= max);
         if let Some(max) = max {
             self.counted.closes_rate_limited += 1;
             let answer = &self.config.answers.rate_limited;

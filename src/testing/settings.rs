@@ -99,7 +99,7 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
 }
 
 /// Off half of the time; in words: events, nanoseconds, burst.
-fn rate(number: u8) -> Option<Rate> {
+pub(super) fn rate(number: u8) -> Option<Rate> {
     let some = |events, nanos, burst| {
         let per = Duration::from_nanos(nanos);
         Some(Rate { events, per, burst })

@@ -1,6 +1,6 @@
 //! Strategies for settings and steps. What comes first in a choice is what a failure shrinks to.
 
-use crate::{Cause, Config, Limit};
+use crate::{Cause, Config, Limit, RateLimit};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -78,6 +78,8 @@ pub fn chatty_step() -> impl Strategy<Value = Step> {
         5 => (name(), name()).prop_map(|(lobby, user)| Act::Connect(lobby, user)),
         2 => who().prop_map(|who| Act::Closed(who, Cause::Peer)),
         3 => Just(Act::Tick),
+        1 => set_rate(),
+        1 => set_message_limit(),
         1 => act(),
     ];
     let some_time = vec![
@@ -251,10 +253,20 @@ fn doors() -> impl Strategy<Value = Act> {
         4 => place().prop_map(Act::Lock),
         1 => place().prop_map(Act::Unlock),
         3 => limit.prop_map(|(limit, max)| Act::SetLimit(limit, max)),
+        1 => set_rate(),
         2 => (who(), until()).prop_map(|(who, until)| Act::Extend(who, until)),
         1 => name().prop_map(Act::KickUser),
         1 => place().prop_map(Act::KickLobby),
     ]
+}
+
+fn set_rate() -> impl Strategy<Value = Act> {
+    (select(RateLimit::ALL.to_vec()), any::<u8>()).prop_map(|(limit, number)| Act::SetRate(limit, number))
+}
+
+fn set_message_limit() -> impl Strategy<Value = Act> {
+    let limit = select(vec![Limit::Violations, Limit::MessageBytes]);
+    (limit, prop::option::of(0_u32..4)).prop_map(|(limit, max)| Act::SetLimit(limit, max))
 }
 
 fn until() -> impl Strategy<Value = Until> {

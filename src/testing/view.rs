@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Write as _};
 
-use crate::{Config, ConnId, Handshake, Limit, LobbyId, LobbyRef, Manager, RefusalRule, Source, Time};
+use crate::{Config, ConnId, Handshake, Limit, LobbyId, LobbyRef, Manager, Rate, RateLimit, RefusalRule, Source, Time};
 use serde_json::{Value, json};
 
 use super::model::{Model, Phase};
@@ -25,10 +25,11 @@ pub struct View {
     doors: Doors,
 }
 
-/// What can be asked about limits, locks, sources and expiries.
+/// What can be asked about limits, rates, locks, sources and expiries.
 #[derive(Clone, Debug, PartialEq)]
 struct Doors {
     limits: Vec<(Limit, Option<u32>)>,
+    rates: Vec<(RateLimit, Option<Rate>)>,
     locked: Vec<bool>,
     sources: Vec<(Source, u32)>,
     expires: Vec<(ConnId, Option<Time>)>,
@@ -38,6 +39,7 @@ impl Doors {
     fn of(manager: &Manager, seen: &Seen) -> Self {
         Self {
             limits: limits(manager.config()),
+            rates: rates(manager.config()),
             locked: (seen.lobby_names.iter())
                 .map(|name| manager.is_locked(&**name))
                 .chain(seen.lobbies.iter().map(|&id| manager.is_locked(id)))
@@ -54,6 +56,7 @@ impl Doors {
         let is_locked = |which: LobbyRef<'_>| model.lobby(&which).is_some_and(|lobby| lobby.locked);
         Self {
             limits: limits(&model.config),
+            rates: rates(&model.config),
             locked: (seen.lobby_names.iter())
                 .map(|name| is_locked((&**name).into()))
                 .chain(seen.lobbies.iter().map(|&id| is_locked(id.into())))
@@ -72,6 +75,11 @@ impl Doors {
 fn limits(config: &Config) -> Vec<(Limit, Option<u32>)> {
     let limits = Limit::ALL.into_iter();
     limits.map(|limit| (limit, config.limit(limit))).collect()
+}
+
+fn rates(config: &Config) -> Vec<(RateLimit, Option<Rate>)> {
+    let rates = RateLimit::ALL.into_iter();
+    rates.map(|limit| (limit, config.rate(limit))).collect()
 }
 
 #[derive(Clone, Debug, PartialEq)]

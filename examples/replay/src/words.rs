@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use lobbykeeper::{
     Call, Command, ConnId, DropReason, Event, Except, Frame, Handshake, Inbound, JoinError, LobbyRef, Notice, Output,
-    Payload, Refusal, Reply, Request,
+    Payload, Rate, Refusal, Reply, Request,
 };
 
 use crate::log::Turn;
@@ -56,6 +56,11 @@ pub(crate) fn input(turn: &Turn<'_>) -> String {
             Request::UnlockLobby { lobby } => format!("unlock {}", self::lobby(turn, lobby)),
             Request::SetLimit { limit, max: Some(max) } => format!("{limit} is to be {max}"),
             Request::SetLimit { limit, max: None } => format!("{limit} is to be off"),
+            Request::SetRate {
+                limit,
+                rate: Some(Rate { events, per, burst }),
+            } => format!("{limit} is to be {events} per {per:?}, {burst} at once"),
+            Request::SetRate { limit, rate: None } => format!("{limit} is to be off"),
             Request::Extend {
                 conn,
                 expires: Some(expires),

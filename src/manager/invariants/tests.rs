@@ -9,7 +9,7 @@ use super::*;
 use crate::clock::Active;
 use crate::config::{Config, UserOverflow};
 use crate::event::{Cause, Handshake};
-use crate::limit::Peaks;
+use crate::limit::{Peaks, RateLimit};
 use crate::gcra::Rate;
 use crate::list::List;
 use crate::outbox::{Command, Outbox};
@@ -91,7 +91,11 @@ fn manager() -> Manager {
         }
     }
     let late = manager.next_deadline().unwrap() + Duration::from_secs(101);
-    manager.message(late, anns[0], Frame::Text("still here".into()), &mut out);
+    // As often as it may be, and once more, which is a violation.
+    for _ in 0..=RATE.burst {
+        manager.message(late, anns[0], Frame::Text("still here".into()), &mut out);
+    }
+    assert_eq!(manager.rates.meter(FIRST).violations, 1);
     manager
 }
 
@@ -362,17 +366,32 @@ fn never_above(manager: &mut Manager, limit: Limit, max: u32) {
     manager.peaks = Peaks::of(&manager.config);
 }
 
+/// As if these rates had just been taken off.
+fn without(manager: &mut Manager, rates: &[RateLimit]) {
+    for &limit in rates {
+        assert_eq!(manager.set_rate(Time::ZERO, limit, None, &mut Outbox::new()), Ok(()));
+    }
+}
+
 fn of_rates() -> Vec<Corruption> {
     vec![
         (Invariant::Settings, |manager| manager.config.message_rate = None),
-        (Invariant::Settings, |manager| manager.config.max_violations = None),
         (Invariant::Settings, |manager| manager.rates.spoil_inbound()),
         (Invariant::Buckets, |manager| manager.rates.spoil_bucket(FIRST)),
         (Invariant::Buckets, |manager| manager.rates.spoil_user(ANN)),
         (Invariant::Buckets, |manager| manager.rates.spoil_connects()),
-        (Invariant::Buckets, |manager| manager.rates.spoil_reach()),
-        (Invariant::Buckets, |manager| manager.rates.spoil_user_reach()),
+        (Invariant::Buckets, |manager| {
+            without(manager, &[RateLimit::Messages, RateLimit::UserMessages]);
+            manager.rates.spoil_tables();
+        }),
+        (Invariant::Buckets, |manager| {
+            without(manager, &[RateLimit::UserMessages]);
+            manager.rates.spoil_user_table();
+        }),
         (Invariant::Violations, |manager| manager.rates.spoil_violations(FIRST)),
+        (Invariant::Violations, |manager| {
+            never_above(manager, Limit::Violations, 1);
+        }),
         (Invariant::Drops, |manager| {
             manager.counters.drops.user_rate = manager.counters.messages_in + 1;
         }),
