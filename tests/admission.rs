@@ -8,9 +8,7 @@ use lobbykeeper::{
 };
 use support::{Desk, frame, secs};
 
-use RefusalRule::{
-    ConnectRate, Expired, InvalidName, LobbyFull, LobbyLocked, ServerFull, SourceLimit, UserLimit,
-};
+use RefusalRule::{ConnectRate, Expired, InvalidName, LobbyFull, LobbyLocked, ServerFull, SourceLimit, UserLimit};
 
 fn limits(server: u32, lobby: u32, user: u32) -> Config {
     Config {

@@ -4,10 +4,11 @@ mod support;
 
 use std::fmt::Debug;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use lobbykeeper::{
-    Answers, Call, Cause, CloseFrame, Config, ConfigError, ConnId, DropReason, Event, Except, Frame, Handshake, Inbound,
-    Input, JoinError, Limit, LobbyId, LobbyRef, Manager, Outbox, ParseSourceError, Payload, PingFormat, Rate,
+    Answers, Call, Cause, CloseFrame, Config, ConfigError, ConnId, DropReason, Event, Except, Frame, Handshake,
+    Inbound, Input, JoinError, Limit, LobbyId, LobbyRef, Manager, Outbox, ParseSourceError, Payload, PingFormat, Rate,
     RateLimit, RateScope, Reply, Request, Retry, Source, Text, Time, UserOverflow,
 };
 use serde::{Deserialize, Serialize};
@@ -541,7 +542,7 @@ fn the_settings_have_the_names_of_their_fields() {
         max_lobbies_per_connection: None,
         max_name_bytes: 1,
         ping_interval: None,
-        ping_timeout: std::time::Duration::from_nanos(1),
+        ping_timeout: Duration::from_nanos(1),
         max_missed: 255,
         ping_format: PingFormat::WebSocket,
         ping_user_timeout: secs(3),
@@ -550,12 +551,12 @@ fn the_settings_have_the_names_of_their_fields() {
         pause_tolerance: None,
         message_rate: Some(Rate {
             events: u32::MAX,
-            per: std::time::Duration::from_nanos(1),
+            per: Duration::from_nanos(1),
             burst: 1,
         }),
         user_message_rate: Some(Rate {
             events: 1,
-            per: std::time::Duration::from_nanos(u64::MAX),
+            per: Duration::from_nanos(u64::MAX),
             burst: u32::MAX,
         }),
         max_violations: Some(1),

@@ -116,7 +116,10 @@ fn a_faster_connect_rate_opens_the_door_at_once_and_a_slower_one_shuts_it() {
     desk.connect("den", "bob");
     desk.connect("den", "cat");
     let refusal = desk.try_connect("den", "dan").unwrap_err();
-    assert_eq!((refusal.receipt().seen, refusal.receipt().threshold), (4_000_000_000_000, 2_000_000_000_000));
+    assert_eq!(
+        (refusal.receipt().seen, refusal.receipt().threshold),
+        (4_000_000_000_000, 2_000_000_000_000)
+    );
     desk.set_rate(RateLimit::Connects, None);
     desk.connect("den", "dan");
     assert_eq!(check_invariants(&desk.manager), Ok(()));

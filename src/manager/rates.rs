@@ -327,7 +327,11 @@ impl Manager {
             let (id, meter) = (ConnId::new(key), self.rates.meter(key.index));
             let details = || format!("{id} has {meter:?} at {now:?}");
             ensure(self.rates.may_have_sent(now, meter), Invariant::Buckets, details)?;
-            ensure(self.rates.may_have_violated(&self.peaks, meter), Invariant::Violations, details)?;
+            ensure(
+                self.rates.may_have_violated(&self.peaks, meter),
+                Invariant::Violations,
+                details,
+            )?;
         }
         for (key, name, _) in self.users.iter() {
             let bucket = self.rates.user(key.index);

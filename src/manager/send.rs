@@ -139,7 +139,14 @@ impl Manager {
         };
         let members: Vec<ConnId> = self.lobbies.at(lobby).members.iter().collect();
         for conn in &members {
-            self.begin_close(moment, conn.index(), close, Closing::Requested, request_receipt(moment), out);
+            self.begin_close(
+                moment,
+                conn.index(),
+                close,
+                Closing::Requested,
+                request_receipt(moment),
+                out,
+            );
         }
         members.len()
     }

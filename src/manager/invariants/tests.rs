@@ -9,8 +9,8 @@ use super::*;
 use crate::clock::Active;
 use crate::config::{Config, UserOverflow};
 use crate::event::{Cause, Handshake};
-use crate::limit::{Peaks, RateLimit};
 use crate::gcra::Rate;
+use crate::limit::{Peaks, RateLimit};
 use crate::list::List;
 use crate::outbox::{Command, Outbox};
 use crate::payload::{Frame, Payload};
@@ -395,7 +395,7 @@ fn of_rates() -> Vec<Corruption> {
         (Invariant::Drops, |manager| {
             manager.counters.drops.user_rate = manager.counters.messages_in + 1;
         }),
-        (Invariant::Drops, |manager| manager.counters.closes_rate_limited = 1),
+        (Invariant::Drops, |manager| manager.counters.closes_rate_limited = 2),
         (Invariant::Drops, |manager| {
             manager.counters.drops.too_big = manager.counters.closes + 1;
             manager.counters.messages_in += manager.counters.closes + 1;
