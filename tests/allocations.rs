@@ -356,14 +356,15 @@ const MOST_FOR_EACH: usize = 32;
 fn a_forged_snapshot_takes_no_more_than_its_size_suggests_whatever_it_claims() {
     const MANY: usize = 5_000;
     let far = u32::MAX - 1;
-    let user =
-        |name: usize, open: &str| format!(r#"{{"name":"{name:05}","open":[{open}],"closing":[],"replaced":null}}"#);
+    let user = |name: usize, open: &str| {
+        format!(r#"{{"name":"{name:05}","open":[{open}],"closing":[],"replaced":null,"message_bucket":0}}"#)
+    };
     let pulse = serde_json::json!({
         "heard": 0, "sent": 0, "outstanding": null, "demand": null, "due": 1, "demand_millis": 0,
         "rtt": {"last": 0, "min": u32::MAX, "smoothed_by_8": 0},
         "pauses": 0, "missed": 0, "awaiting": false, "held": false,
     });
-    let end = r#""source":"00000000000000000000000000000001","expires":1"#;
+    let end = r#""source":"00000000000000000000000000000001","expires":1,"message_bucket":0,"violations":0"#;
     let conn =
         |id: &str, lobbies: &str| format!(r#"{{"id":"{id}","check":1,"lobbies":{lobbies},"pulse":{pulse},{end}}}"#);
     let lobby =
