@@ -4,7 +4,7 @@
 use lobbykeeper::Config;
 use lobbykeeper::testing::strategy::{
     chatty_settings, chatty_step, crowd_settings, crowd_step, door_step, hasty_step, knobs, newcomer, patient_step,
-    step,
+    slow_step, step,
 };
 use lobbykeeper::testing::{Meeting, Meetings, Pair, Step};
 use proptest::collection::vec;
@@ -23,6 +23,7 @@ fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 6] {
         (any_settings(), vec(patient_step(), 1..=120)).boxed(),
         (crowd_settings(), crowd).boxed(),
         (any_settings(), vec(door_step(), 1..=120)).boxed(),
+        (any_settings(), vec(slow_step(), 1..=120)).boxed(),
         (chatty_settings(), vec(chatty_step(), 1..=120)).boxed(),
     ]
 }

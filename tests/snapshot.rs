@@ -8,12 +8,12 @@ use std::net::Ipv4Addr;
 use cases::cases;
 use lobbykeeper::testing::strategy::{
     chatty_settings, chatty_step, crowd_settings, crowd_step, door_step, hasty_step, knobs, newcomer, patient_steps,
-    steps,
+    slow_step, steps,
 };
 use lobbykeeper::testing::{Pair, Seen, Steps, View};
 use lobbykeeper::{
-    Command, Config, ConnId, DropReason, Except, Handshake, Inbound, Input, Limit, Manager, Outbox, Rate, RateScope,
-    RefusalRule, Snapshot, Time, UserOverflow,
+    Command, Config, ConnId, DropReason, Except, Handshake, Inbound, Input, Limit, Manager, Outbox, Payload, Rate,
+    RateScope, RefusalRule, Snapshot, Time, UserOverflow,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -93,6 +93,11 @@ proptest! {
     }
 
     #[test]
+    fn so_it_does_where_it_is_about_backlogs(knobs in knobs(), steps in vec(slow_step(), 1..=120)) {
+        goes_on_from_everywhere(knobs.into(), &Steps(steps))?;
+    }
+
+    #[test]
     fn so_it_does_where_too_many_are_silent(
         settings in crowd_settings(), crowd in vec(newcomer(), 2..=12), steps in vec(crowd_step(), 1..=120),
     ) {
@@ -140,6 +145,9 @@ fn desk() -> (Desk, [ConnId; 5]) {
         user_overflow: UserOverflow::ReplaceOldest,
         max_lobbies_per_connection: Some(2),
         max_name_bytes: 4,
+        max_backlog_bytes: Some(100),
+        max_backlog_messages: Some(4),
+        max_total_backlog_bytes: Some(200),
         message_rate: Some(rate(10, 2)),
         user_message_rate: Some(rate(1, 5)),
         connect_rate: Some(rate(10, 20)),
@@ -188,6 +196,13 @@ fn desk() -> (Desk, [ConnId; 5]) {
     desk.set_limit(Limit::Connections, 6);
     desk.set_limit(Limit::Connections, 5);
     assert!(desk.lock("hall") && desk.try_connect("hall", "dan").is_err());
+    // The driver begins to report, of something that was written before.
+    desk.call(|manager, now, out| manager.flushed(now, bob, 45, 1, out));
+    let frame = || Payload::binary(vec![0; 45]);
+    for (conn, addressed) in [(bob, 1), (bob, 1), (bob, 0), (second, 1), (bob, 0)] {
+        let sent = desk.call(|manager, now, out| manager.send_to(now, conn, frame().droppable(), out));
+        assert_eq!(sent, addressed);
+    }
     // Two messages are taken, one is dropped.
     for _ in 0..3 {
         desk.say(third, "hello");

@@ -208,7 +208,11 @@ impl Rates {
 
     /// Of an open connection: one more would be no more than have ever closed one.
     pub(super) fn may_have_violated(&self, peaks: &Peaks, meter: Meter) -> bool {
-        let is_open = |violations| peaks.get(Limit::Violations).is_none_or(|most| violations < most);
+        let is_open = |violations| {
+            peaks
+                .get(Limit::Violations)
+                .is_none_or(|most| u64::from(violations) < most)
+        };
         meter.violations == 0 || (self.limit_messages() && is_open(meter.violations))
     }
 

@@ -7,6 +7,7 @@ use crate::{
 };
 
 use super::model::{Conn, Lobby, Model, Phase};
+use super::model_flow::Queue;
 use super::model_health::Health;
 use super::model_rates::Taken;
 use super::told::{NotEntered, Told, TurnedAway};
@@ -95,6 +96,7 @@ impl Model {
             health,
             source: handshake.source,
             expires: handshake.expires,
+            queue: Queue::default(),
             messages: Taken::default(),
             violations: 0,
         });

@@ -6,8 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::{
-    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, Limit, LobbyId, LobbyRef, Payload,
-    PingFormat, Rate, RateLimit, Request, Source, Time,
+    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, Limit, LobbyId, LobbyRef, Outgoing,
+    Payload, PingFormat, Rate, RateLimit, Request, Source, Time,
 };
 
 use super::seen::Seen;
@@ -125,7 +125,7 @@ pub enum Style {
     Foreign,
 }
 
-/// The calls of a [`Manager`](crate::Manager). Numbers choose payloads.
+/// The calls of a [`Manager`](crate::Manager). Numbers choose payloads; from 128 on they may be dropped.
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
     /// A connection opened: its lobby, its user.
@@ -167,11 +167,13 @@ pub enum Act {
     /// Unlocks a lobby.
     Unlock(Where),
     /// Changes a limit. That of a message's length is so much above the length of a control frame, less one; 0 stays 0.
-    SetLimit(Limit, Option<u32>),
+    SetLimit(Limit, Option<u64>),
     /// Changes a rate; a number chooses its value.
     SetRate(RateLimit, u8),
     /// A connection may stay longer, or shorter.
     Extend(Who, Until),
+    /// So many bytes and messages were flushed, or all that there is and more.
+    Flushed(Who, Option<(u8, u8)>),
 }
 
 /// Until when a connection may stay.
@@ -347,11 +349,16 @@ fn some_rate(number: u8) -> Option<Rate> {
     }
 }
 
-fn payload(number: u8) -> Payload {
-    if number % 4 == 3 {
+fn payload(number: u8) -> Outgoing {
+    let payload = if number % 4 == 3 {
         Payload::binary(vec![number; usize::from(number % 7)])
     } else {
         Payload::text(pick(&TEXTS, number))
+    };
+    if number < 128 {
+        payload.into()
+    } else {
+        payload.droppable()
     }
 }
 
@@ -381,6 +388,13 @@ impl Act {
                 return Call::Event(Event::Closed { conn, cause });
             }
             Self::Tick => return Call::Event(Event::Tick),
+            Self::Flushed(who, part) => {
+                let (bytes, messages) = part.map_or((u64::MAX, u32::MAX), |(bytes, messages)| {
+                    (bytes.into(), messages.into())
+                });
+                let conn = here.conn(who);
+                return Call::Event(Event::Flushed { conn, bytes, messages });
+            }
             Self::Broadcast(place, but, number) => Request::Broadcast {
                 lobby: here.lobby(place),
                 payload: payload(number),
