@@ -39,12 +39,14 @@
 
 mod invariants;
 mod meetings;
+mod meetings_rates;
 mod model;
 mod model_clock;
 mod model_doors;
 mod model_entry;
 mod model_flow;
 mod model_health;
+mod model_rates;
 mod pair;
 mod pong;
 mod replay;
