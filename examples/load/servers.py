@@ -80,7 +80,9 @@ def ours(package, folder, name=None, settings=()):
     if not (ROOT / "examples" / folder).is_dir():
         raise Unavailable(f"there is no examples/{folder}")
     build(package)
-    flags = ["--listen", "127.0.0.1:0", "--max-connections", "off", "--max-per-lobby", "off", *settings]
+    # What is measured is how fast they are, not how well they are protected; what waits for a client is counted as ever.
+    limits = ["--max-connections", "--max-per-lobby", "--message-rate", "--user-message-rate", "--connect-rate"]
+    flags = ["--listen", "127.0.0.1:0", *(word for limit in limits for word in (limit, "off")), *settings]
     return Server(name or package, [RELEASE / package, *flags])
 
 

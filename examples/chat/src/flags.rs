@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
-use lobbykeeper::{Config, ConfigError, PingFormat, UserOverflow};
+use lobbykeeper::{Config, ConfigError, PingFormat, Rate, UserOverflow};
 
 /// What a server is told: the settings of the manager, and those of its sockets.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Limits and times.
     pub config: Config,
-    /// The longest message that a client may send.
+    /// The longest message that is read from a client.
     pub max_message_bytes: u32,
     /// What happens to a client that is too far behind for one more chat message.
     pub slow_client: SlowClient,
@@ -57,6 +57,36 @@ pub struct Flags {
     /// How long a message from a client is, in bytes; a longer one is closed with 1009.
     #[arg(long, env = "LOBBY_MAX_MESSAGE_BYTES", value_name = "BYTES", default_value = "65536")]
     max_message_bytes: u32,
+
+    /// How many messages a connection sends in a second, or "off"; the rest is dropped, and the client is told when to
+    /// go on.
+    #[arg(long, env = "LOBBY_MESSAGE_RATE", value_name = "N", default_value = "20")]
+    message_rate: OrOff<u32>,
+
+    /// How many messages a connection sends at once after a rest.
+    #[arg(long, env = "LOBBY_MESSAGE_BURST", value_name = "N", default_value = "60")]
+    message_burst: u32,
+
+    /// How many messages a user sends in a second over all connections, or "off".
+    #[arg(long, env = "LOBBY_USER_MESSAGE_RATE", value_name = "N", default_value = "40")]
+    user_message_rate: OrOff<u32>,
+
+    /// How many messages a user sends at once after a rest.
+    #[arg(long, env = "LOBBY_USER_MESSAGE_BURST", value_name = "N", default_value = "120")]
+    user_message_burst: u32,
+
+    /// How many messages that were dropped for a rate close a connection with 1008, unless it rests in between, or
+    /// "off".
+    #[arg(long, env = "LOBBY_MAX_VIOLATIONS", value_name = "N", default_value = "100")]
+    max_violations: OrOff<u32>,
+
+    /// How many connections the server admits in a second, or "off"; the others are told when to come again.
+    #[arg(long, env = "LOBBY_CONNECT_RATE", value_name = "N", default_value = "100")]
+    connect_rate: OrOff<u32>,
+
+    /// How many connections the server admits at once after a rest: all who return after a restart, say.
+    #[arg(long, env = "LOBBY_CONNECT_BURST", value_name = "N", default_value = "500")]
+    connect_burst: u32,
 
     /// How many bytes of messages wait for one client, or "off"; a client that is further behind is cut off.
     #[arg(
@@ -144,6 +174,11 @@ impl Flags {
             max_connections_per_source: self.max_per_source.0,
             user_overflow: self.user_overflow.into(),
             max_name_bytes: self.max_name_bytes,
+            message_rate: per_second(self.message_rate, self.message_burst),
+            user_message_rate: per_second(self.user_message_rate, self.user_message_burst),
+            max_violations: self.max_violations.0,
+            max_message_bytes: Some(self.max_message_bytes),
+            connect_rate: per_second(self.connect_rate, self.connect_burst),
             max_backlog_bytes: self.max_backlog_bytes.0,
             max_backlog_messages: self.max_backlog_messages.0,
             max_total_backlog_bytes: self.max_total_backlog_bytes.0,
@@ -168,6 +203,11 @@ impl Flags {
             echo: self.echo,
         })
     }
+}
+
+fn per_second(events: OrOff<u32>, burst: u32) -> Option<Rate> {
+    let per = Duration::from_secs(1);
+    events.0.map(|events| Rate { events, per, burst })
 }
 
 /// What was made of a command's flags. If that is an error, the command ends as it does for a flag that it does not know.

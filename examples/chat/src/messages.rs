@@ -1,5 +1,7 @@
 //! The messages on the wire: JSON text, documented in the README. The health messages are the library's own.
 
+use std::time::Duration;
+
 use lobbykeeper::{Latency, Payload};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +47,10 @@ pub(crate) enum ServerMessage<'a> {
     Latency {
         user: &'a str,
         milliseconds: f64,
+    },
+    /// The client's last message came too soon after others and was dropped. After so long one will be taken.
+    Throttled {
+        milliseconds: u64,
     },
     /// So many messages were left out, since too much was waiting for this client.
     Gap {
@@ -103,4 +109,9 @@ pub fn relayed(from: &str, message: &[u8]) -> Option<String> {
 /// The moving average as it is told to people: whole microseconds, so that the JSON has at most three decimals.
 pub(crate) fn milliseconds(latency: Latency) -> f64 {
     f64::from(u32::try_from(latency.smoothed.as_micros()).unwrap_or(u32::MAX)) / 1_000.0
+}
+
+/// A delay in milliseconds, never less than it is.
+pub(crate) fn whole_milliseconds(delay: Duration) -> u64 {
+    u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

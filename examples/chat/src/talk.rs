@@ -103,6 +103,12 @@ pub(crate) fn noticed(manager: &mut Machine, now: Time, notice: Notice<'_>, out:
             manager.request(now, Request::SendTo { conn, payload }, out);
             return;
         }
+        Notice::Throttled { conn, retry_after, .. } => {
+            let milliseconds = messages::whole_milliseconds(retry_after);
+            let payload = ServerMessage::Throttled { milliseconds }.payload().droppable();
+            manager.request(now, Request::SendTo { conn, payload }, out);
+            return;
+        }
         Notice::Pong { conn, .. } => {
             let lobby = manager.lobbies_of(conn).next();
             let user = manager.user_of(conn);

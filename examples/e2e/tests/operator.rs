@@ -16,6 +16,7 @@ on_each_server! {
     a_lobby_is_cleared,
     a_locked_lobby_lets_nobody_new_in_until_it_is_unlocked,
     a_limit_changes_for_those_who_come,
+    a_rate_and_the_length_of_a_message_change_for_those_who_are_there,
     the_lobbies_are_listed_with_their_sizes,
     what_is_not_an_operators_business_is_refused,
     nonsense_is_refused_and_the_door_stays_open,
@@ -130,6 +131,21 @@ async fn a_limit_changes_for_those_who_come(kind: Kind) {
         answer["error"].as_str().unwrap().contains("max_lobbies_per_connection"),
         "{answer}"
     );
+}
+
+async fn a_rate_and_the_length_of_a_message_change_for_those_who_are_there(kind: Kind) {
+    let (server, operator) = Server::with_operator(kind, settings()).await;
+    let mut ann = server.enter("den", "ann").await;
+    let hourly = json!({"events": 1, "per": 3_600_000_000_000_u64, "burst": 1});
+    let order = json!({"set_rate": {"limit": "messages", "rate": hourly}});
+    assert_eq!(operator.order(order).await, (200, json!({"limit_set": {"Ok": null}})));
+    ann.chat("this is all").await;
+    ann.chat("and this is too much").await;
+    assert!(ann.next("throttled").await["milliseconds"].as_u64().unwrap() > 3_000_000);
+    let order = json!({"set_limit": {"limit": "message_bytes", "max": 200}});
+    assert_eq!(operator.order(order).await.0, 200);
+    ann.chat(&"x".repeat(200)).await;
+    assert_eq!(ann.close_frame().await, (1009, "message_too_big".into()));
 }
 
 async fn the_lobbies_are_listed_with_their_sizes(kind: Kind) {

@@ -83,6 +83,7 @@ fn is_an_operators(request: &Request<'_>) -> bool {
             | Request::LockLobby { .. }
             | Request::UnlockLobby { .. }
             | Request::SetLimit { .. }
+            | Request::SetRate { .. }
     )
 }
 

@@ -9,10 +9,18 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use lobby_chat::SlowClient;
 use lobby_server::Args;
-use lobbykeeper::{Config, ConfigError, PingFormat, UserOverflow};
+use lobbykeeper::{Config, ConfigError, PingFormat, Rate, UserOverflow};
 
 fn parse(flags: &[&str]) -> Result<Args, clap::Error> {
     Args::try_parse_from([&["lobby-server"], flags].concat())
+}
+
+fn per_second(events: u32, burst: u32) -> Rate {
+    Rate {
+        events,
+        per: Duration::from_secs(1),
+        burst,
+    }
 }
 
 #[test]
@@ -21,6 +29,11 @@ fn the_defaults_limit_connections_and_what_waits_and_are_else_the_librarys() {
     let expected = Config {
         max_connections: Some(500),
         max_connections_per_lobby: Some(10),
+        message_rate: Some(per_second(20, 60)),
+        user_message_rate: Some(per_second(40, 120)),
+        max_violations: Some(100),
+        max_message_bytes: Some(65_536),
+        connect_rate: Some(per_second(100, 500)),
         max_backlog_bytes: Some(1 << 20),
         max_backlog_messages: Some(8_192),
         max_total_backlog_bytes: Some(64 << 20),
@@ -48,6 +61,12 @@ fn every_limit_and_time_has_a_flag() {
         "--user-overflow=replace-oldest",
         "--max-name-bytes=32",
         "--max-message-bytes=1000",
+        "--message-rate=1",
+        "--message-burst=2",
+        "--user-message-rate=off",
+        "--max-violations=off",
+        "--connect-rate=3",
+        "--connect-burst=4",
         "--max-backlog-bytes=1000",
         "--max-backlog-messages=8",
         "--max-total-backlog-bytes=off",
@@ -69,6 +88,11 @@ fn every_limit_and_time_has_a_flag() {
         max_connections_per_lobby: Some(0),
         max_connections_per_user: Some(3),
         max_connections_per_source: Some(4),
+        message_rate: Some(per_second(1, 2)),
+        user_message_rate: None,
+        max_violations: None,
+        max_message_bytes: Some(1_000),
+        connect_rate: Some(per_second(3, 4)),
         max_backlog_bytes: Some(1_000),
         max_backlog_messages: Some(8),
         max_total_backlog_bytes: None,
