@@ -240,6 +240,28 @@ fn every_request_to_move_or_to_close_has_its_form() {
             r#"{"unlock_lobby":{"lobby":{"of":"c0v1"}}}"#,
         ),
         (
+            Request::Extend {
+                conn: conn("c0v1"),
+                expires: Some(Time::from_secs(3)),
+            },
+            r#"{"extend":{"conn":"c0v1","expires":3000000000}}"#,
+        ),
+        (
+            Request::Extend {
+                conn: conn("c0v1"),
+                expires: None,
+            },
+            r#"{"extend":{"conn":"c0v1","expires":null}}"#,
+        ),
+    ] {
+        request(call, json);
+    }
+}
+
+#[test]
+fn every_request_to_change_a_limit_has_its_form() {
+    for (call, json) in [
+        (
             Request::SetLimit {
                 limit: Limit::ConnectionsPerSource,
                 max: Some(3),
@@ -277,20 +299,6 @@ fn every_request_to_move_or_to_close_has_its_form() {
                 rate: None,
             },
             r#"{"set_rate":{"limit":"connects","rate":null}}"#,
-        ),
-        (
-            Request::Extend {
-                conn: conn("c0v1"),
-                expires: Some(Time::from_secs(3)),
-            },
-            r#"{"extend":{"conn":"c0v1","expires":3000000000}}"#,
-        ),
-        (
-            Request::Extend {
-                conn: conn("c0v1"),
-                expires: None,
-            },
-            r#"{"extend":{"conn":"c0v1","expires":null}}"#,
         ),
     ] {
         request(call, json);
