@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_ends_the_recording_and_not_the_server() {
-        let disk = Disk::new(1_500);
+        let disk = Disk::new(4_000);
         let tape = Tape::start(disk.clone()).expect("a thread");
         let mut machine = Machine::new(Config::default(), Some(tape)).expect("the defaults are valid");
         let mut out = Outbox::new();
