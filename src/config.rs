@@ -95,25 +95,25 @@ pub struct Config {
     /// has the lowest index. An evicted recipient does not get the message. Default: no limit.
     pub max_total_backlog_bytes: Option<u64>,
     /// How often each connection may send something: messages and control frames alike, all but the pong that answers
-    /// the outstanding ping. What comes too often is [dropped](crate::DropReason::Throttled), which costs nothing but a
-    /// violation. Time that the server was paused earns nothing, here and in the other rates. Default: no limit.
+    /// the outstanding ping. What comes too often is [dropped](crate::DropReason::Throttled), which costs nothing but
+    /// a violation. Time that the server was paused earns nothing, here and in the other rates. Default: no limit.
     pub message_rate: Option<Rate>,
     /// The same for each user, over all of the user's connections together, beside `message_rate`: what either holds
     /// against a message drops it, and then neither is charged. What a user has used is forgotten with the user's last
     /// connection; `connect_rate` bounds what is gained by that. Default: no limit.
     pub user_message_rate: Option<Rate>,
-    /// How many violations of the message rates close a connection, with [`Answers::rate_limited`]; at least 1. They are
-    /// forgotten whenever one of its messages is taken at a time when the connection could have sent a whole burst (or
-    /// its user could, if there is no `message_rate`). A burst of 1 therefore forgives with every message. Default: none
-    /// do.
+    /// How many violations of the message rates close a connection, with [`Answers::rate_limited`]; at least 1. They
+    /// are forgotten whenever one of its messages is taken at a time when the connection could have sent a whole burst
+    /// (or its user could, if there is no `message_rate`). A burst of 1 therefore forgives with every message. Default:
+    /// none do.
     pub max_violations: Option<u32>,
     /// How long a message may be, in bytes; at least 125, so that control frames and health pongs fit. A longer one
     /// proves life, but it is dropped, and its connection closed with [`Answers::message_too_big`]. It pays for nothing.
     /// Default: no limit.
     pub max_message_bytes: Option<u32>,
-    /// How often the server admits a connection, a replacement included. Only who passes all other checks is charged, and
-    /// only who is admitted; the others are told [exactly](RefusalRule::ConnectRate) when to come again. Default: no
-    /// limit.
+    /// How often the server admits a connection, a replacement included. Only who passes all other checks is charged,
+    /// and only who is admitted; the others are told [exactly](RefusalRule::ConnectRate) when to come again. Default:
+    /// no limit.
     pub connect_rate: Option<Rate>,
     /// Close codes, reasons and retry advice.
     pub answers: Answers,

@@ -172,8 +172,8 @@ pub struct Answers {
     /// proof. One who can get a new one may come with it at once.
     pub expired: Answer,
 
-    /// The connection has sent too much too often, [`Config::max_violations`](crate::Config::max_violations) times: 1008
-    /// (policy violation) `rate_limited`, after 5 s. The advice follows the reason as it does in a
+    /// The connection has sent too much too often, [`Config::max_violations`](crate::Config::max_violations) times:
+    /// 1008 (policy violation) `rate_limited`, after 5 s. The advice follows the reason as it does in a
     /// [refusal](Refusal::close_frame).
     pub rate_limited: Answer,
     /// The connection has sent more than [`Config::max_message_bytes`](crate::Config::max_message_bytes) at once: 1009
@@ -275,7 +275,8 @@ fn advise(rule: RefusalRule, close: &CloseFrame, retry: Retry) -> CloseFrame {
     }
 }
 
-/// The close frame with the advice behind its reason, in milliseconds that are rounded up: who comes earlier is too early.
+/// The close frame with the advice behind its reason, in milliseconds that are rounded up: who comes earlier is too
+/// early.
 fn with_advice(close: &CloseFrame, retry: Retry) -> CloseFrame {
     let millis = match retry {
         Retry::Never => return close.clone(),
@@ -393,8 +394,8 @@ impl Refusal {
         self.receipt
     }
 
-    /// What to send: the advice to come again follows the reason as `;retry=MS`, rounded up. `server_full` and `lobby_full` go as
-    /// they are, because clients compare them, and so does a reason that says never.
+    /// What to send: the advice to come again follows the reason as `;retry=MS`, rounded up. `server_full` and
+    /// `lobby_full` go as they are, because clients compare them, and so does a reason that says never.
     pub fn close_frame(&self) -> CloseFrame {
         advise(self.rule, &self.close, self.retry)
     }

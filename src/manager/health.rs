@@ -39,12 +39,13 @@ impl Manager {
     /// A whole message or a control frame came in from a connection. Any of them proves that the connection lives, one
     /// that is dropped included.
     ///
-    /// All of them pay for the [message rates](crate::Config::message_rate), but for the pong that answers the outstanding
-    /// ping; what comes too soon is [dropped](Inbound::Dropped), and what is [too long](crate::Config::max_message_bytes)
-    /// is dropped and closes the connection.
+    /// All of them pay for the [message rates](crate::Config::message_rate), but for the pong that answers the
+    /// outstanding ping; what comes too soon is [dropped](Inbound::Dropped), and what is [too
+    /// long](crate::Config::max_message_bytes) is dropped and closes the connection.
     ///
-    /// Moves no timer and, unless the frame is a pong or is dropped, writes nothing. O(1), and O(length) up to 1 KiB to recognise a
-    /// JSON pong; only a text that mentions `health_pong` is parsed. Malformed text is the application's to judge.
+    /// Moves no timer and, unless the frame is a pong or is dropped, writes nothing. O(1), and O(length) up to 1 KiB to
+    /// recognise a JSON pong; only a text that mentions `health_pong` is parsed. Malformed text is the application's to
+    /// judge.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a frame borrows already, and callers make it in place"

@@ -244,8 +244,8 @@ fn set<T: Clone + Default>(table: &mut Vec<T>, slot: u32, value: T) {
 }
 
 impl Manager {
-    /// A message of an open connection where something limits messages: whether it is dropped, and why. It stands apart, so
-    /// that it costs nothing where nothing does but to know that.
+    /// A message of an open connection where something limits messages: whether it is dropped, and why. It stands
+    /// apart, so that it costs nothing where nothing does but to know that.
     #[inline(never)]
     pub(super) fn limit_message(
         &mut self,

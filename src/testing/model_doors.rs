@@ -27,8 +27,8 @@ impl Model {
         changes
     }
 
-    /// A limit of 0 is one, but a connection is in a lobby to begin with, and closed for something; and a message may be
-    /// as long as a control frame.
+    /// A limit of 0 is one, but a connection is in a lobby to begin with, and closed for something; and a message may
+    /// be as long as a control frame.
     pub(super) fn set_limit(&mut self, limit: Limit, max: Option<u64>) -> Result<(), ConfigError> {
         let config = &mut self.config;
         let budget = max;
