@@ -75,6 +75,9 @@ pub struct Config {
     /// `None`: no pause is ever seen. Default: 1 s.
     #[serde(with = "optional_nanos")]
     pub pause_tolerance: Option<Duration>,
+    /// For how long a seat is [reserved](crate::Manager::reserve), the server's pauses not counted. Default: 10 s.
+    #[serde(with = "nanos")]
+    pub reservation_ttl: Duration,
     /// Close codes, reasons and retry advice.
     pub answers: Answers,
     /// Spreads the first pings over the interval. It shapes the output: the same seed and events give the same output.
@@ -105,6 +108,7 @@ impl Default for Config {
             stale_wave_floor: Some(20),
             close_timeout: Duration::from_secs(5),
             pause_tolerance: Some(Duration::from_secs(1)),
+            reservation_ttl: Duration::from_secs(10),
             answers: Answers::default(),
             seed: 0,
             hash_key: [0, 0],
@@ -161,6 +165,7 @@ impl Config {
             ("ping_timeout", Some(self.ping_timeout)),
             ("ping_user_timeout", Some(self.ping_user_timeout)),
             ("close_timeout", Some(self.close_timeout)),
+            ("reservation_ttl", Some(self.reservation_ttl)),
         ];
         for (field, time) in times {
             if time == Some(Duration::ZERO) {

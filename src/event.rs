@@ -7,7 +7,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ConfigError;
-use crate::id::{ConnId, LobbyId};
+use crate::id::{ConnId, LobbyId, ReservationId};
 use crate::json::{nullable, present};
 use crate::limit::Limit;
 use crate::payload::{Frame, Payload};
@@ -203,12 +203,19 @@ pub enum Request<'a> {
         #[serde(deserialize_with = "nullable")]
         expires: Option<Time>,
     },
+    /// [`Manager::reserve`](crate::Manager::reserve).
+    Reserve(Handshake<'a>),
+    /// [`Manager::release`](crate::Manager::release).
+    Release {
+        /// Which reservation.
+        reservation: ReservationId,
+    },
 }
 
 /// What [`Manager::apply`](crate::Manager::apply) returns: what the method returned.
 ///
 /// JSON form: `{"connected":{"Ok":"c0v1"}}`, `{"message":"deliver"}`, `{"changed":true}`, `{"addressed":3}`,
-/// `{"entered":{"Ok":"l0v1"}}`, `{"limit_set":{"Ok":null}}`, `"ticked"`.
+/// `{"entered":{"Ok":"l0v1"}}`, `{"limit_set":{"Ok":null}}`, `{"reserved":{"Ok":"r0v1"}}`, `"ticked"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -219,7 +226,7 @@ pub enum Reply {
     Message(Inbound),
     /// Of `tick`.
     Ticked,
-    /// Of `closed`, `leave`, `kick`, `lock_lobby`, `unlock_lobby` and `extend`.
+    /// Of `closed`, `leave`, `kick`, `lock_lobby`, `unlock_lobby`, `extend` and `release`.
     Changed(bool),
     /// Of all that send, ping or close: to how many connections.
     Addressed(usize),
@@ -227,6 +234,8 @@ pub enum Reply {
     Entered(Result<LobbyId, JoinError>),
     /// Of `set_limit`.
     LimitSet(Result<(), ConfigError>),
+    /// Of `reserve`.
+    Reserved(Result<ReservationId, Refusal>),
 }
 
 /// Who connects, and where to. The driver has authenticated the user.
@@ -248,8 +257,8 @@ pub enum Reply {
 /// assert_eq!(handshake.source, Some(peer.into()));
 /// ```
 ///
-/// JSON form: `{"lobby":"den","user":"ann"}`, and `"source":"00000000000000000000ffffc0000201"` and
-/// `"expires":3605000000000` if they are there; null is refused.
+/// JSON form: `{"lobby":"den","user":"ann"}`, and `"source":"00000000000000000000ffffc0000201"`,
+/// `"expires":3605000000000` and `"reservation":"r0v1"` if they are there; null is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -269,6 +278,9 @@ pub struct Handshake<'a> {
     /// [`extend`](crate::Manager::extend) sets it anew.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub expires: Option<Time>,
+    /// The seat that was [reserved](crate::Manager::reserve) for it, which it takes instead of one more.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub reservation: Option<ReservationId>,
 }
 
 impl<'a> Handshake<'a> {
@@ -279,6 +291,7 @@ impl<'a> Handshake<'a> {
             user: user.into(),
             source: None,
             expires: None,
+            reservation: None,
         }
     }
 
@@ -296,6 +309,15 @@ impl<'a> Handshake<'a> {
     pub fn expires(self, expires: Time) -> Self {
         Self {
             expires: Some(expires),
+            ..self
+        }
+    }
+
+    /// The same, in a seat that was reserved.
+    #[must_use]
+    pub fn reservation(self, reservation: ReservationId) -> Self {
+        Self {
+            reservation: Some(reservation),
             ..self
         }
     }

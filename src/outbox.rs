@@ -9,8 +9,8 @@ use core::time::Duration;
 
 use serde::Serialize;
 
-use crate::ending::{Closing, Ending, Eviction};
-use crate::id::{ConnId, LobbyId};
+use crate::ending::{Closing, Ending, Eviction, Lapse};
+use crate::id::{ConnId, LobbyId, ReservationId};
 use crate::payload::{Payload, Text};
 use crate::receipt::Receipt;
 use crate::refusal::CloseFrame;
@@ -68,6 +68,12 @@ enum Record {
         conn: ConnId,
         user: Range<usize>,
         ending: Ending,
+    },
+    Lapsed {
+        reservation: ReservationId,
+        lobby_name: Range<usize>,
+        user: Range<usize>,
+        why: Lapse,
     },
     /// A notice without names.
     Notice(Notice<'static>),
@@ -210,6 +216,17 @@ pub enum Notice<'a> {
         /// Open connections.
         open: u32,
     },
+    /// A reserved seat is given up, though nobody used or [released](crate::Manager::release) the reservation.
+    ReservationLapsed {
+        /// Which reservation.
+        reservation: ReservationId,
+        /// In which lobby the seat was.
+        lobby_name: &'a str,
+        /// For whom.
+        user: &'a str,
+        /// Why.
+        why: Lapse,
+    },
 }
 
 impl fmt::Display for Notice<'_> {
@@ -240,6 +257,12 @@ impl fmt::Display for Notice<'_> {
             Self::StaleWave { missed, open } => {
                 write!(f, "{missed} of {open} connections are silent")
             }
+            Self::ReservationLapsed {
+                reservation,
+                lobby_name,
+                user,
+                why,
+            } => write!(f, "{reservation} of {user:?} in {lobby_name:?} lapsed: {why}"),
         }
     }
 }
@@ -349,6 +372,16 @@ impl Outbox {
         self.write(|| Record::Ended { conn, user, ending });
     }
 
+    pub(crate) fn lapsed(&mut self, reservation: ReservationId, lobby_name: &str, user: &str, why: Lapse) {
+        let (lobby_name, user) = (self.name(lobby_name), self.name(user));
+        self.write(|| Record::Lapsed {
+            reservation,
+            lobby_name,
+            user,
+            why,
+        });
+    }
+
     pub(crate) fn notice(&mut self, notice: Notice<'static>) {
         self.write(|| Record::Notice(notice));
     }
@@ -430,6 +463,17 @@ impl Outbox {
                 conn: *conn,
                 user: name(user),
                 ending: *ending,
+            }),
+            Record::Lapsed {
+                reservation,
+                lobby_name,
+                user,
+                why,
+            } => Output::Notice(Notice::ReservationLapsed {
+                reservation: *reservation,
+                lobby_name: name(lobby_name),
+                user: name(user),
+                why: *why,
             }),
             Record::Notice(notice) => Output::Notice(*notice),
         }

@@ -171,6 +171,9 @@ pub struct Answers {
     /// What the user proved has expired, at the handshake or since: 4008 `token_expired`, and never again with the same
     /// proof. One who can get a new one may come with it at once.
     pub expired: Answer,
+    /// The reservation that a connection came with has lapsed, was used, or is another's: 4009 `reservation_void`, and
+    /// at once, as one that has none.
+    pub reservation_void: Answer,
 }
 
 impl Default for Answers {
@@ -190,6 +193,7 @@ impl Default for Answers {
             lobby_locked: answer(4006, "lobby_locked", Retry::After(Duration::from_secs(30))),
             source_limit: answer(4007, "source_limit", later),
             expired: answer(4008, "token_expired", Retry::Never),
+            reservation_void: answer(4009, "reservation_void", Retry::Now),
         }
     }
 }
@@ -227,6 +231,7 @@ impl Answers {
             RefusalRule::LobbyLocked => &self.lobby_locked,
             RefusalRule::SourceLimit => &self.source_limit,
             RefusalRule::Expired => &self.expired,
+            RefusalRule::ReservationVoid => &self.reservation_void,
         }
     }
 }
@@ -275,13 +280,17 @@ pub enum RefusalRule {
     SourceLimit,
     /// [`Handshake::expires`](crate::Handshake::expires).
     Expired,
+    /// [`Handshake::reservation`](crate::Handshake::reservation): no seat is held under this id for this user, from this
+    /// source, in this lobby.
+    ReservationVoid,
 }
 
 impl RefusalRule {
     /// All of them, in the order in which they are checked.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::InvalidName,
         Self::Expired,
+        Self::ReservationVoid,
         Self::ServerFull,
         Self::LobbyLocked,
         Self::LobbyFull,
@@ -300,6 +309,7 @@ impl fmt::Display for RefusalRule {
             Self::LobbyLocked => "lobby locked",
             Self::SourceLimit => "source limit",
             Self::Expired => "expired",
+            Self::ReservationVoid => "reservation void",
         })
     }
 }
@@ -378,6 +388,7 @@ mod tests {
             answers.lobby_locked.close,
             answers.source_limit.close,
             answers.expired.close,
+            answers.reservation_void.close,
         ];
         for preset in presets {
             assert_eq!(CloseFrame::new(preset.code(), preset.reason()), Ok(preset));

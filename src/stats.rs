@@ -13,7 +13,8 @@ use crate::time::nanos;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Connections that count for the server limit: the open ones, and those closing ones that were not replaced.
+    /// What counts for the server limit: the open connections, those closing ones that were not replaced, and the reserved
+    /// seats, but for those that are still shared with a connection that they are to replace.
     pub total_connections: u32,
     /// [`Config::max_connections`](crate::Config::max_connections).
     pub max_connections: Option<u32>,
@@ -61,6 +62,10 @@ pub struct Stats {
     pub suspended: Duration,
     /// Connections closed because what their users had proved had expired.
     pub expired: u64,
+    /// Seats that are reserved now, the shared ones included.
+    pub reserved_seats: u32,
+    /// What has become of reservations.
+    pub reservations: Reservations,
 }
 
 /// Refusals by rule.
@@ -82,6 +87,8 @@ pub struct Refusals {
     pub source_limit: u64,
     /// [`RefusalRule::Expired`](crate::RefusalRule::Expired).
     pub expired: u64,
+    /// [`RefusalRule::ReservationVoid`](crate::RefusalRule::ReservationVoid).
+    pub reservation_void: u64,
 }
 
 /// Evictions by cause.
@@ -95,6 +102,21 @@ pub struct Evictions {
     pub close_timeout: u64,
     /// [`Eviction::Replaced`](crate::Eviction::Replaced).
     pub replaced: u64,
+}
+
+/// Reservations by what has become of them. Those that were made and are nothing else yet are held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Reservations {
+    /// All that were made.
+    pub made: u64,
+    /// Those that a connection was admitted with.
+    pub used: u64,
+    /// Those that were given back with [`release`](crate::Manager::release).
+    pub released: u64,
+    /// Those that were void before that: see [`Lapse`](crate::Lapse).
+    pub lapsed: u64,
 }
 
 /// What has happened so far: the part of [`Stats`] that is counted.
@@ -115,6 +137,7 @@ pub(crate) struct Counters {
     pub(crate) stale_ids: u64,
     pub(crate) pauses: u64,
     pub(crate) expired: u64,
+    pub(crate) reservations: Reservations,
 }
 
 impl Counters {
@@ -131,6 +154,7 @@ impl Counters {
                     lobby_locked,
                     source_limit,
                     expired: refused_expired,
+                    reservation_void,
                 },
             evictions:
                 Evictions {
@@ -149,6 +173,13 @@ impl Counters {
             stale_ids,
             pauses,
             expired,
+            reservations:
+                Reservations {
+                    made,
+                    used,
+                    released,
+                    lapsed,
+                },
         } = *self;
         let counters = [
             ("admissions", admissions),
@@ -172,6 +203,11 @@ impl Counters {
             ("refusals.source_limit", source_limit),
             ("refusals.expired", refused_expired),
             ("expired", expired),
+            ("refusals.reservation_void", reservation_void),
+            ("reservations.made", made),
+            ("reservations.used", used),
+            ("reservations.released", released),
+            ("reservations.lapsed", lapsed),
         ];
         let excessive = counters.into_iter().find(|&(_, count)| count > MOST_COUNTED);
         excessive.map(|(name, _)| name)

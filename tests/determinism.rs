@@ -54,6 +54,8 @@ fn call(manager: &mut Manager, input: &Input<'_>) -> Outcome {
             Request::UnlockLobby { lobby } => Reply::Changed(manager.unlock_lobby(now, lobby, &mut out)),
             Request::SetLimit { limit, max } => Reply::LimitSet(manager.set_limit(now, limit, max, &mut out)),
             Request::Extend { conn, expires } => Reply::Changed(manager.extend(now, conn, expires, &mut out)),
+            Request::Reserve(handshake) => Reply::Reserved(manager.reserve(now, handshake, &mut out)),
+            Request::Release { reservation } => Reply::Changed(manager.release(now, reservation, &mut out)),
             other => unreachable!("{other:?} has no method here"),
         },
     };

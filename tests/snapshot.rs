@@ -7,7 +7,8 @@ use std::net::Ipv4Addr;
 
 use cases::cases;
 use lobbykeeper::testing::strategy::{
-    crowd_settings, crowd_step, door_step, hasty_step, knobs, newcomer, patient_steps, steps,
+    crowd_settings, crowd_step, crowded_settings, door_step, hasty_step, knobs, newcomer, patient_steps, seat_step,
+    steps,
 };
 use lobbykeeper::testing::{Pair, Seen, Steps, View};
 use lobbykeeper::{
@@ -88,6 +89,13 @@ proptest! {
         knobs in knobs(), steps in vec(door_step(), 1..=120),
     ) {
         goes_on_from_everywhere(knobs.into(), &Steps(steps))?;
+    }
+
+    #[test]
+    fn so_it_does_where_it_is_about_whom_a_seat_is_held_for(
+        settings in crowded_settings(), steps in vec(seat_step(), 1..=120),
+    ) {
+        goes_on_from_everywhere(settings, &Steps(steps))?;
     }
 
     #[test]

@@ -51,6 +51,8 @@ impl Manager {
                 Request::UnlockLobby { lobby } => Reply::Changed(self.unlock_lobby(now, lobby, out)),
                 Request::SetLimit { limit, max } => Reply::LimitSet(self.set_limit(now, limit, max, out)),
                 Request::Extend { conn, expires } => Reply::Changed(self.extend(now, conn, expires, out)),
+                Request::Reserve(handshake) => Reply::Reserved(self.reserve(now, handshake, out)),
+                Request::Release { reservation } => Reply::Changed(self.release(now, reservation, out)),
             },
         }
     }

@@ -10,6 +10,7 @@ mod limits;
 mod locks;
 mod query;
 mod receipts;
+mod reservations;
 mod restore;
 mod send;
 mod snapshot;
@@ -32,6 +33,7 @@ use crate::names::{HashKey, Names};
 use crate::outbox::{Notice, Outbox};
 use crate::presence::Presences;
 use crate::pulse::Patience;
+use crate::seats::Seats;
 use crate::slots::Slots;
 use crate::sources::Sources;
 use crate::stats::Counters;
@@ -55,6 +57,7 @@ pub struct Manager {
     patience: Patience,
     close_timeout: u64,
     pause_tolerance: Option<u64>,
+    reservation_ttl: u64,
 
     conns: Slots<Conn>,
     users: Names<User>,
@@ -69,6 +72,8 @@ pub struct Manager {
     /// Until when the open connections may stay that may not stay for ever: on the driver's clock.
     expiries: Deadlines<Time>,
     peaks: Peaks,
+    /// Seats that are reserved.
+    seats: Seats,
 
     population: Population,
     counters: Counters,
@@ -95,6 +100,7 @@ impl Manager {
             patience,
             close_timeout: duration_nanos(config.close_timeout),
             pause_tolerance: config.pause_tolerance.map(duration_nanos),
+            reservation_ttl: duration_nanos(config.reservation_ttl),
             conns: Slots::new(),
             users: Names::new(hash_key),
             lobbies: Names::new(hash_key),
@@ -105,6 +111,7 @@ impl Manager {
             sources: Sources::new(hash_key),
             expiries: Deadlines::new(),
             peaks: Peaks::of(&config),
+            seats: Seats::new(hash_key),
             population: Population::default(),
             counters: Counters::default(),
             stale_wave: false,
@@ -133,12 +140,22 @@ impl Manager {
         }
         // Not the expiries: one that was overslept says nothing of anybody's silence, and may have passed when it was
         // set.
-        let deadline = self.deadlines.peek().map(|(due, _)| due);
+        let deadline = self.earliest_due();
         let (moment, paused) = self.clock.advance(now, deadline, self.pause_tolerance);
         if let Some(by) = paused {
             self.counters.pauses += 1;
             out.notice(Notice::Paused { by });
         }
         moment
+    }
+
+    /// When the next patience is at its end, a connection's or the one with which a seat is kept.
+    fn earliest_due(&self) -> Option<Active> {
+        let (check, seat) = (self.deadlines.peek(), self.seats.peek());
+        match (check.map(|(due, _)| due), seat) {
+            (Some(due), Some((given_up, _))) => Some(due.min(given_up)),
+            (due, None) => due,
+            (None, seat) => seat.map(|(given_up, _)| given_up),
+        }
     }
 }

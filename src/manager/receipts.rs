@@ -18,9 +18,11 @@ impl Manager {
             }
             Closing::Requested => (0, 0),
             Closing::Replaced => {
-                let open = self.users.at(self.conns.at(slot).user).open_count;
-                let limit = self.config.max_connections_per_user.unwrap_or(open);
-                (open.saturating_sub(1), limit)
+                let user = self.conns.at(slot).user;
+                let seats = self.users.at(user).open_count + self.seats.of_user(self.users.name_at(user));
+                let others = seats.saturating_sub(1);
+                // The limit that a reservation was made under may have been taken off since.
+                (others, self.config.max_connections_per_user.unwrap_or(others))
             }
         };
         Receipt::of_count(seen.into(), threshold.into(), moment.time)

@@ -66,13 +66,19 @@ meetings! {
     /// closing, backlog: leaves the budget at close; a later flush is ignored
     ClosingBacklog ahead,
     /// reservation, replace: replacement happens when it is consumed
-    ReservationReplace ahead,
-    /// reservation, drain or kick of the user: void at once
-    ReservationKick ahead,
-    /// reservation, lock or lowered limit: honoured
-    ReservationLock ahead,
-    /// reservation, empty lobby: occupies a seat; opening waits for the first member
-    ReservationEmptyLobby ahead,
+    ReservationReplace,
+    /// reservation, kick of the user: void at once
+    ReservationKick,
+    /// reservation, drain: void at once
+    ReservationDrain ahead,
+    /// reservation, lock: honoured
+    ReservationLock,
+    /// reservation, lowered limit: honoured
+    ReservationLoweredLimit,
+    /// reservation, empty lobby: occupies a seat
+    ReservationEmptyLobby,
+    /// reservation, empty lobby: opening waits for the first member
+    ReservationOpens,
     /// pause, breaker: pings that a pause voided are no misses, and make no wave
     PauseBreaker,
     /// breaker, close time-out: evictions of closing ones are never held
@@ -113,6 +119,14 @@ meetings! {
     PauseExpiry,
     /// closing, expiry: what is closing does not expire
     ClosingExpiry,
+    /// reservation, full server: its seat is that of the connection that it is to replace
+    ReservationFull,
+    /// reservation, close of the one that it is to replace: does not count for the server, as if it were replaced
+    ReservationClosing,
+    /// reservation, kick of the lobby: stays
+    ReservationKickLobby,
+    /// pause, reservation: its time stands still
+    PauseReservation,
 }
 
 impl fmt::Display for Meeting {
@@ -166,10 +180,10 @@ impl fmt::Display for Meetings {
 }
 
 /// One input's before and after.
-struct Scene<'a> {
-    before: &'a Model,
-    outcome: &'a Outcome,
-    after: &'a Model,
+pub(super) struct Scene<'a> {
+    pub(super) before: &'a Model,
+    pub(super) outcome: &'a Outcome,
+    pub(super) after: &'a Model,
 }
 
 impl Scene<'_> {
@@ -178,8 +192,9 @@ impl Scene<'_> {
             Meeting::EvictSend,
             self.evicts(|conn, _| addressed_before.contains(&conn)),
         )];
+        met.extend(self.seats(call));
         match call {
-            Call::Event(Event::Connected(handshake)) => {
+            Call::Event(Event::Connected(handshake)) if handshake.reservation.is_none() => {
                 met.extend(self.connect(&handshake.user));
                 met.extend(self.doors(handshake));
             }

@@ -39,11 +39,13 @@
 
 mod invariants;
 mod meetings;
+mod meetings_seats;
 mod model;
 mod model_clock;
 mod model_doors;
 mod model_entry;
 mod model_health;
+mod model_seats;
 mod pair;
 mod pong;
 mod replay;
@@ -66,6 +68,6 @@ pub use sim::{
     Departure, Fault, Network, Reconnect, Report, RoundTrips, Scenario, ScenarioError, Sim, StaleTruth, Stalls,
     WakeOrder,
 };
-pub use step::{Act, But, Name, Said, Stamp, Step, Steps, Style, Until, When, Where, Who};
+pub use step::{Act, But, Name, Said, Stamp, Step, Steps, Style, Swap, Ticket, Until, When, Where, Who};
 pub use told::Outcome;
 pub use view::View;

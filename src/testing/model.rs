@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::{
-    Call, CloseFrame, Closing, Config, ConnId, Ending, Event, Eviction, Except, Input, LobbyId, LobbyRef, Payload,
-    Receipt, Request, Source, Time,
+    Call, CloseFrame, Closing, Config, ConnId, Ending, Event, Eviction, Except, Input, Lapse, LobbyId, LobbyRef,
+    Payload, Receipt, Request, Source, Time,
 };
 
 use super::model_clock::{Clock, LAST, nanos};
 use super::model_health::Health;
+use super::model_seats::{CountedSeats, Reservation};
 use super::told::{Answered, Outcome, Told, Words};
 
 /// The expected manager. Slow and obvious; [`Pair`](super::Pair) feeds it beside the real one.
@@ -29,6 +30,9 @@ pub struct Model {
     pub(super) wave: bool,
     /// The time stamp of the last ping.
     pub(super) last_stamp: u64,
+    pub(super) reservation_ids: Ids,
+    /// All that are held, oldest first.
+    pub(crate) reservations: Vec<Reservation>,
     /// What the call under way has written.
     pub(super) told: Vec<Told>,
 }
@@ -90,6 +94,7 @@ pub(crate) struct Counted {
     pub(super) source_limit: u64,
     pub(super) refused_expired: u64,
     pub(super) expired: u64,
+    pub(crate) seats: CountedSeats,
 }
 
 /// Which ids come next: an index that was freed last is used again first, with the next generation.
@@ -124,6 +129,8 @@ impl Model {
             counted: Counted::default(),
             wave: false,
             last_stamp: 0,
+            reservation_ids: Ids::default(),
+            reservations: Vec::new(),
             told: Vec::new(),
         }
     }
@@ -178,7 +185,10 @@ impl Model {
                 }
                 Answered::Addressed(all.len())
             }
-            Request::KickUser { user, close } => Answered::Addressed(self.kick_all(&self.conns_of(user), close)),
+            Request::KickUser { user, close } => {
+                self.void_seats_of(user, Lapse::Kicked);
+                Answered::Addressed(self.kick_all(&self.conns_of(user), close))
+            }
             Request::KickLobby { lobby, close } => {
                 let members = self.lobby(lobby).map_or_else(Vec::new, |lobby| lobby.members.clone());
                 Answered::Addressed(self.kick_all(&members, close))
@@ -187,6 +197,8 @@ impl Model {
             Request::UnlockLobby { lobby } => Answered::Changed(self.set_lock(lobby, false)),
             Request::SetLimit { limit, max } => Answered::LimitSet(self.set_limit(*limit, *max)),
             Request::Extend { conn, expires } => Answered::Changed(self.extend(*conn, *expires)),
+            Request::Reserve(handshake) => Answered::Reserved(self.reserve(handshake)),
+            Request::Release { reservation } => Answered::Changed(self.release(*reservation)),
         }
     }
 
@@ -267,6 +279,10 @@ impl Model {
     }
 
     pub(super) fn begin_close(&mut self, id: ConnId, close: &CloseFrame, cause: Closing) {
+        let replaced = cause == Closing::Replaced || self.gives_way(id);
+        if replaced {
+            self.evict_lingering(id);
+        }
         let (seen, threshold) = match cause {
             Closing::Expired => {
                 let expires = self.open(id).unwrap().expires.unwrap();
@@ -274,9 +290,10 @@ impl Model {
             }
             Closing::Requested => (0, 0),
             Closing::Replaced => {
-                // The newcomer is there already.
-                let theirs = self.conns_of(&self.open(id).unwrap().user).len() - 1;
-                (theirs as u64, self.config.max_connections_per_user.unwrap().into())
+                // The newcomer is there already. Its seat may have been reserved under a limit that is off by now.
+                let user = &self.open(id).unwrap().user;
+                let others = (self.conns_of(user).len() + self.seats_of(user) - 1) as u64;
+                (others, self.config.max_connections_per_user.map_or(others, u64::from))
             }
         };
         let now = Time::from_nanos(self.clock.last);
@@ -291,9 +308,7 @@ impl Model {
         self.withdraw(id);
         let (now, until) = (self.clock.active(), self.clock.after(self.config.close_timeout));
         let conn = self.open_mut(id).unwrap();
-        conn.phase = Phase::Closing {
-            replaced: cause == Closing::Replaced,
-        };
+        conn.phase = Phase::Closing { replaced };
         conn.closing_since = Some(now);
         conn.health.check_only_at(until);
     }
@@ -306,6 +321,10 @@ impl Model {
         }
         for lobby in self.open(id).unwrap().lobbies.clone() {
             self.quit(id, &lobby);
+        }
+        // A seat that it shared with somebody is theirs alone.
+        for seat in &mut self.reservations {
+            seat.replaces = seat.replaces.filter(|&conn| conn != id);
         }
     }
 

@@ -1,7 +1,8 @@
 //! The model's doors: who comes in, and into which lobbies.
 
 use crate::{
-    Answer, Closing, ConnId, Eviction, Handshake, LobbyId, LobbyRef, Receipt, RefusalRule, Retry, Time, UserOverflow,
+    Answer, Closing, ConnId, Eviction, Handshake, LobbyId, LobbyRef, Receipt, RefusalRule, ReservationId, Retry, Time,
+    UserOverflow,
 };
 
 use super::model::{Conn, Lobby, Model, Phase};
@@ -14,6 +15,13 @@ pub(crate) struct Against {
     pub(super) rule: RefusalRule,
     pub(super) seen: u64,
     pub(super) threshold: u64,
+}
+
+/// How a newcomer gets in: whom it replaces, and which seat was held for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    pub(super) victim: Option<ConnId>,
+    pub(super) held: Option<ReservationId>,
 }
 
 /// The limit, if there are as many as it allows.
@@ -41,16 +49,25 @@ pub(super) fn with_advice(reason: &str, retry: Retry) -> String {
 }
 
 impl Model {
-    /// Whom a newcomer replaces, or what stands against it.
-    pub(crate) fn admission(&self, handshake: &Handshake<'_>) -> Result<Option<ConnId>, Against> {
+    /// How a newcomer gets in, or what stands against it.
+    pub(crate) fn admission(&self, handshake: &Handshake<'_>) -> Result<Way, Against> {
         let (lobby, user) = (&*handshake.lobby, &*handshake.user);
         self.check_name(lobby)?;
         self.check_name(user)?;
         self.check_expiry(handshake)?;
+        if let Some(id) = handshake.reservation {
+            let seat = self.find_seat(id, handshake)?;
+            return Ok(Way {
+                victim: seat.replaces,
+                held: Some(id),
+            });
+        }
         let theirs = self.conns_of(user);
+        let taken = theirs.len() + self.seats_of(user);
         let replaces = self.config.user_overflow == UserOverflow::ReplaceOldest
-            && at_limit(self.config.max_connections_per_user, theirs.len()).is_some();
-        let victim = theirs.first().copied().filter(|_| replaces);
+            && at_limit(self.config.max_connections_per_user, taken).is_some();
+        let stays = |&conn: &ConnId| !self.gives_way(conn);
+        let victim = theirs.into_iter().find(stays).filter(|_| replaces);
 
         // Every limit is looked at as if the victim had gone.
         let others = || self.conns.iter().filter(|conn| Some(conn.id) != victim);
@@ -59,27 +76,34 @@ impl Model {
         let theirs = others().filter(|conn| conn.phase == Phase::Open && conn.user == user);
         let from_there = others()
             .filter(|conn| conn.phase == Phase::Open && conn.source.is_some() && conn.source == handshake.source);
+        let (seats, members) = (
+            seats.count() + self.seats(|_| true, |_| true),
+            members.count() + self.seats_in(lobby),
+        );
+        let theirs = theirs.count() + self.seats_of(user);
+        let from_there = from_there.count() + handshake.source.map_or(0, |source| self.seats_from(source));
         let limit_per_source = self
             .config
             .max_connections_per_source
             .filter(|_| handshake.source.is_some());
         let config = &self.config;
         let against = [
-            full(RefusalRule::ServerFull, config.max_connections, seats.count()),
+            full(RefusalRule::ServerFull, config.max_connections, seats),
             self.shut_out(lobby, user),
-            full(
-                RefusalRule::LobbyFull,
-                config.max_connections_per_lobby,
-                members.count(),
-            ),
-            full(RefusalRule::UserLimit, config.max_connections_per_user, theirs.count()),
-            full(RefusalRule::SourceLimit, limit_per_source, from_there.count()),
+            full(RefusalRule::LobbyFull, config.max_connections_per_lobby, members),
+            full(RefusalRule::UserLimit, config.max_connections_per_user, theirs),
+            full(RefusalRule::SourceLimit, limit_per_source, from_there),
         ];
-        against.into_iter().flatten().next().map_or(Ok(victim), Err)
+        let way = Way { victim, held: None };
+        against.into_iter().flatten().next().map_or(Ok(way), Err)
     }
 
     pub(super) fn connected(&mut self, handshake: &Handshake<'_>) -> Result<ConnId, TurnedAway> {
-        let victim = self.admission(handshake).map_err(|against| self.refuse(against))?;
+        let Way { victim, held } = self.admission(handshake).map_err(|against| self.refuse(against))?;
+        if let Some(held) = held {
+            self.take_seat(held);
+            self.counted.seats.used += 1;
+        }
         let id = ConnId::from_bits(self.conn_ids.take()).unwrap();
         let health = Health::new(&self.config, self.clock.active(), id);
         self.conns.push(Conn {
@@ -95,13 +119,14 @@ impl Model {
         self.counted.admissions += 1;
         self.enter(id, &handshake.lobby);
         if let Some(victim) = victim {
-            self.replace(victim);
+            let close = self.config.answers.replaced.clone();
+            self.begin_close(victim, &close, Closing::Replaced);
         }
         Ok(id)
     }
 
-    /// A user has at most one replaced connection that is still closing.
-    fn replace(&mut self, victim: ConnId) {
+    /// A user has at most one replaced connection that is still closing. Another one is to be.
+    pub(super) fn evict_lingering(&mut self, victim: ConnId) {
         let user = self.open(victim).unwrap().user.clone();
         let lingering = self
             .conns
@@ -111,8 +136,6 @@ impl Model {
         if let Some(lingering) = lingering {
             self.evict(lingering, Eviction::Replaced);
         }
-        let close = self.config.answers.replaced.clone();
-        self.begin_close(victim, &close, Closing::Replaced);
     }
 
     fn check_name(&self, name: &str) -> Result<(), Against> {
@@ -138,6 +161,7 @@ impl Model {
             RefusalRule::LobbyLocked => (&answers.lobby_locked, false),
             RefusalRule::SourceLimit => (&answers.source_limit, false),
             RefusalRule::Expired => (&answers.expired, false),
+            RefusalRule::ReservationVoid => (&answers.reservation_void, false),
             RefusalRule::InvalidName => (&answers.invalid_name, false),
         };
         let reason = close.reason();
@@ -156,7 +180,7 @@ impl Model {
         }
     }
 
-    fn refuse(&mut self, against: Against) -> TurnedAway {
+    pub(super) fn refuse(&mut self, against: Against) -> TurnedAway {
         match against.rule {
             RefusalRule::ServerFull => self.counted.server_full += 1,
             RefusalRule::LobbyFull => self.counted.lobby_full += 1,
@@ -165,6 +189,7 @@ impl Model {
             RefusalRule::LobbyLocked => self.counted.lobby_locked += 1,
             RefusalRule::SourceLimit => self.counted.source_limit += 1,
             RefusalRule::Expired => self.counted.refused_expired += 1,
+            RefusalRule::ReservationVoid => self.counted.seats.void += 1,
         }
         self.refusal(against)
     }
@@ -175,7 +200,7 @@ impl Model {
     fn check_room(&mut self, conn: ConnId, lobby: &str) -> Result<(), NotEntered> {
         let user = self.open(conn).unwrap().user.clone();
         let locked = self.shut_out(lobby, &user);
-        let members = self.lobby(&lobby.into()).map_or(0, |lobby| lobby.members.len());
+        let members = self.lobby(&lobby.into()).map_or(0, |lobby| lobby.members.len()) + self.seats_in(lobby);
         let full = full(RefusalRule::LobbyFull, self.config.max_connections_per_lobby, members);
         let against = self.check_name(lobby).err().or(locked).or(full);
         against.map_or(Ok(()), |against| Err(NotEntered::Refused(self.refuse(against))))

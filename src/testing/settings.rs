@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{Answers, Config, PingFormat, Retry, UserOverflow};
 
 /// How many numbers choose settings.
-pub(crate) const KNOBS: usize = 15;
+pub(crate) const KNOBS: usize = 16;
 
 /// Numbers that choose small settings, under which everything happens soon; all zeros choose the defaults. All of them
 /// are valid. A failure shows the numbers in a line, and the settings in its log.
@@ -35,6 +35,7 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         tolerance,
         other,
         source,
+        ttl,
     ] = knobs;
     let default = Config::default();
     let secs = Duration::from_secs;
@@ -62,6 +63,7 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         answers.lobby_full.retry = Retry::Now;
         answers.invalid_name.retry = Retry::After(Duration::from_nanos(1_999_999));
         answers.expired.retry = Retry::Now;
+        answers.reservation_void.retry = Retry::Never;
     }
     Config {
         max_connections: limit(server).map(|max| max * 3),
@@ -79,6 +81,7 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         stale_wave_floor: pick(floor, [Some(20), Some(0), None, Some(1), Some(2)]),
         close_timeout: pick(close, [secs(5), secs(60), Duration::from_nanos(1)]),
         pause_tolerance: pick(tolerance, [Some(secs(1)), None, Some(Duration::ZERO), Some(secs(8))]),
+        reservation_ttl: pick(ttl, [secs(10), secs(1), Duration::from_nanos(1), secs(60)]),
         answers,
         seed: u64::from(other & 1),
         ..default

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::{
     Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, Limit, LobbyId, LobbyRef, Payload,
-    PingFormat, Request, Source, Time,
+    PingFormat, Request, ReservationId, Source, Time,
 };
 
 use super::seen::Seen;
@@ -169,6 +169,38 @@ pub enum Act {
     SetLimit(Limit, Option<u32>),
     /// A connection may stay longer, or shorter.
     Extend(Who, Until),
+    /// A seat is to be held: its lobby, its user, where they come from.
+    Reserve(Name, Name, Option<u8>),
+    /// A connection opened that has a reservation, and perhaps not everything else that it needs.
+    ConnectReserved(Ticket, Swap, Until),
+    /// A reservation is given back.
+    Release(Ticket),
+    /// A seat is to be held for one who has a reservation.
+    ReserveAgain(Ticket),
+}
+
+/// A reservation.
+#[derive(Clone, Copy, Debug)]
+pub enum Ticket {
+    /// Of those that are held, counted round and round.
+    Held(u8),
+    /// Of all that were seen lately, those included that were used or given up.
+    Seen(u8),
+    /// The one with this word.
+    Bits(u64),
+}
+
+/// What differs between a connection and its reservation.
+#[derive(Clone, Copy, Debug)]
+pub enum Swap {
+    /// Nothing.
+    Nothing,
+    /// It wants to enter this lobby.
+    Lobby(Name),
+    /// It is this user's.
+    User(Name),
+    /// It comes from here.
+    Source(Option<u8>),
 }
 
 /// Until when a connection may stay.
@@ -287,6 +319,26 @@ impl Seen {
             }
             Where::Of(who) => self.conn(who).into(),
         }
+    }
+
+    /// The reservation, and the handshake that it was made with.
+    fn seat(&self, ticket: Ticket) -> Handshake<'static> {
+        let held: Vec<usize> = match ticket {
+            Ticket::Held(_) => (0..self.reservations.len())
+                .filter(|&position| self.reservations[position].is_held)
+                .collect(),
+            _ => (0..self.reservations.len()).collect(),
+        };
+        let forged = |bits: u64| {
+            let id = ReservationId::from_bits(bits).or(ReservationId::from_bits(1 << 32));
+            Handshake::new("den", "ann").reservation(id.expect("an id"))
+        };
+        let position = match ticket {
+            Ticket::Bits(bits) => return forged(bits),
+            Ticket::Held(number) | Ticket::Seen(number) => around(&held, number),
+        };
+        let seen = position.and_then(|position| self.reservations.get(position));
+        seen.map_or_else(|| forged(0), |seat| seat.handshake.clone().reservation(seat.id))
     }
 
     fn except(&self, but: But) -> Except<'static> {
@@ -423,6 +475,28 @@ impl Act {
                 lobby: here.lobby(lobby),
             },
             Self::SetLimit(limit, max) => Request::SetLimit { limit, max },
+            Self::Reserve(lobby, user, source) => {
+                let mut handshake = Handshake::new(lobby.lobby(), user.user());
+                handshake.source = source.map(|source| Source::from_bits(source.into()));
+                Request::Reserve(handshake)
+            }
+            Self::ConnectReserved(ticket, swap, until) => {
+                let mut handshake = here.seat(ticket);
+                handshake.expires = until.time(here.last_call);
+                match swap {
+                    Swap::Nothing => {}
+                    Swap::Lobby(name) => handshake.lobby = name.lobby(),
+                    Swap::User(name) => handshake.user = name.user(),
+                    Swap::Source(source) => {
+                        handshake.source = source.map(|source| Source::from_bits(source.into()));
+                    }
+                }
+                return Call::Event(Event::Connected(handshake));
+            }
+            Self::Release(ticket) => Request::Release {
+                reservation: here.seat(ticket).reservation.expect("one was put there"),
+            },
+            Self::ReserveAgain(ticket) => Request::Reserve(here.seat(ticket)),
             Self::Extend(who, until) => Request::Extend {
                 conn: here.conn(who),
                 expires: until.time(here.last_call),

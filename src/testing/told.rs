@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Closing, Command, ConfigError, ConnId, Ending, Eviction, Inbound, JoinError, LobbyId, Notice, Outbox, Output,
-    Payload, Receipt, Refusal, RefusalRule, Reply, Retry,
+    Closing, Command, ConfigError, ConnId, Ending, Eviction, Inbound, JoinError, Lapse, LobbyId, Notice, Outbox,
+    Output, Payload, Receipt, Refusal, RefusalRule, Reply, ReservationId, Retry,
 };
 
 /// A payload; the model cannot make a `Payload::Ping`.
@@ -86,6 +86,12 @@ pub(crate) enum Told {
     StaleWave {
         missed: u32,
         open: u32,
+    },
+    Lapsed {
+        reservation: ReservationId,
+        lobby: String,
+        user: String,
+        why: Lapse,
     },
 }
 
@@ -179,6 +185,17 @@ impl From<Notice<'_>> for Told {
             Notice::PingTimedOut { conn } => Self::PingTimedOut { conn },
             Notice::Paused { by } => Self::Paused { by },
             Notice::StaleWave { missed, open } => Self::StaleWave { missed, open },
+            Notice::ReservationLapsed {
+                reservation,
+                lobby_name,
+                user,
+                why,
+            } => Self::Lapsed {
+                reservation,
+                lobby: lobby_name.into(),
+                user: user.into(),
+                why,
+            },
         }
     }
 }
@@ -193,6 +210,7 @@ pub(crate) enum Answered {
     Addressed(usize),
     Entered(Result<LobbyId, NotEntered>),
     LimitSet(Result<(), ConfigError>),
+    Reserved(Result<ReservationId, TurnedAway>),
 }
 
 /// A refusal.
@@ -250,6 +268,7 @@ impl From<&Reply> for Answered {
             Reply::Addressed(addressed) => Self::Addressed(*addressed),
             Reply::Entered(result) => Self::Entered(result.as_ref().map(|&lobby| lobby).map_err(Into::into)),
             Reply::LimitSet(result) => Self::LimitSet(*result),
+            Reply::Reserved(result) => Self::Reserved(result.as_ref().map(|&id| id).map_err(Into::into)),
         }
     }
 }

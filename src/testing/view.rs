@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Write as _};
 
-use crate::{Config, ConnId, Handshake, Limit, LobbyId, LobbyRef, Manager, Source, Time};
+use crate::{Config, ConnId, Handshake, Limit, LobbyId, LobbyRef, Manager, ReservationId, Source, Time};
 use serde_json::{Value, json};
 
 use super::model::{Model, Phase};
@@ -23,6 +23,7 @@ pub struct View {
     users: Vec<(String, bool, Vec<ConnId>)>,
     can_accept: Vec<(String, String, Result<(), TurnedAway>)>,
     doors: Doors,
+    reserved: Vec<(ReservationId, bool)>,
 }
 
 /// What can be asked about limits, locks, sources and expiries.
@@ -144,6 +145,9 @@ impl View {
                 })
                 .collect(),
             doors: Doors::of(manager, seen),
+            reserved: (seen.reservations.iter())
+                .map(|seat| (seat.id, manager.is_reserved(seat.id)))
+                .collect(),
         }
     }
 
@@ -212,6 +216,9 @@ impl View {
                 })
                 .collect(),
             doors: Doors::expected(reference),
+            reserved: (seen.reservations.iter())
+                .map(|seat| (seat.id, model.reservations.iter().any(|held| held.id == seat.id)))
+                .collect(),
         }
     }
 }
@@ -224,7 +231,7 @@ fn pairs(seen: &Seen) -> impl Iterator<Item = (&String, &String)> {
 
 fn expected_stats(model: &Model) -> Value {
     let count = |wanted: fn(&Phase) -> bool| model.conns.iter().filter(|conn| wanted(&conn.phase)).count();
-    let total = count(|phase| *phase != Phase::Closing { replaced: true });
+    let total = count(|phase| *phase != Phase::Closing { replaced: true }) + model.seats(|_| true, |_| true);
     let Config { max_connections, .. } = model.config;
     let percent = max_connections.map(|max| {
         let tenths = if max == 0 { 1_000 } else { total * 1_000 / max as usize };
@@ -248,6 +255,7 @@ fn expected_stats(model: &Model) -> Value {
             "lobby_locked": counted.lobby_locked,
             "source_limit": counted.source_limit,
             "expired": counted.refused_expired,
+            "reservation_void": counted.seats.void,
         },
         "evictions": {
             "stale": counted.evicted_stale,
@@ -267,6 +275,13 @@ fn expected_stats(model: &Model) -> Value {
         "pauses": model.clock.pauses,
         "suspended": u64::try_from(nanos(std::time::Duration::from_nanos(model.clock.suspended))).unwrap(),
         "expired": counted.expired,
+        "reserved_seats": model.reservations.len(),
+        "reservations": {
+            "made": counted.seats.made,
+            "used": counted.seats.used,
+            "released": counted.seats.released,
+            "lapsed": counted.seats.lapsed,
+        },
     })
 }
 
