@@ -451,3 +451,77 @@ impl Seats {
         })
     }
 }
+
+#[cfg(test)]
+impl Seats {
+    pub(crate) fn spoil_slots(&mut self) {
+        self.seats.spoil_count();
+    }
+
+    pub(crate) fn spoil_user(&mut self, slot: u32) {
+        self.seats.at_mut(slot).user = NONE;
+    }
+
+    pub(crate) fn spoil_user_name(&mut self, slot: u32) {
+        let user = self.at(slot).user;
+        self.users.spoil_name(user, "zoe");
+    }
+
+    pub(crate) fn spoil_lobby_name(&mut self, slot: u32) {
+        let lobby = self.at(slot).lobby;
+        self.lobbies.spoil_name(lobby, "zoo");
+    }
+
+    pub(crate) fn spoil_user_count(&mut self, slot: u32) {
+        let user = self.at(slot).user;
+        self.users.at_mut(user).count.seats += 1;
+    }
+
+    pub(crate) fn spoil_lobby_count(&mut self, slot: u32) {
+        let lobby = self.at(slot).lobby;
+        self.lobbies.at_mut(lobby).shared += 1;
+    }
+
+    pub(crate) fn spoil_list(&mut self, slot: u32) {
+        let user = self.at(slot).user;
+        self.users.at_mut(user).list = List::EMPTY;
+    }
+
+    pub(crate) fn spoil_holder(&mut self) {
+        let nobody = Holder {
+            list: List::EMPTY,
+            count: Count::default(),
+        };
+        self.users.insert("nobody", nobody);
+    }
+
+    pub(crate) fn spoil_source(&mut self) {
+        self.sources.spoil_table();
+    }
+
+    pub(crate) fn spoil_stray(&mut self, slot: u32, source: Source) {
+        self.sources.enter(slot, source);
+    }
+
+    pub(crate) fn spoil_claims(&mut self, slot: u32) {
+        if let Some(claim) = self.at(slot).claim {
+            self.claims[claim.victim as usize] = NONE;
+        }
+    }
+
+    pub(crate) fn spoil_claimed(&mut self) {
+        self.claimed += 1;
+    }
+
+    pub(crate) fn spoil_shared_source(&mut self, slot: u32) {
+        self.shared_sources.leave(slot);
+    }
+
+    pub(crate) fn set_due(&mut self, slot: u32, due: Option<Active>) {
+        self.deadlines.set(slot, due);
+    }
+
+    pub(crate) fn spoil_order(&mut self) {
+        self.deadlines.spoil_order(Active::LAST);
+    }
+}

@@ -7,13 +7,17 @@ use std::net::Ipv4Addr;
 
 use lobbykeeper::{
     Answers, Call, Cause, CloseFrame, Config, ConfigError, ConnId, Event, Except, Frame, Handshake, Inbound, Input,
-    JoinError, Limit, LobbyId, LobbyRef, Manager, Outbox, ParseSourceError, Payload, PingFormat, Reply, Request, Retry,
-    Source, Text, Time, UserOverflow,
+    JoinError, Limit, LobbyId, LobbyRef, Manager, Outbox, ParseSourceError, Payload, PingFormat, Reply, Request,
+    ReservationId, Retry, Source, Text, Time, UserOverflow,
 };
 use serde::{Deserialize, Serialize};
 use support::{Desk, frame, hi, secs};
 
 fn conn(id: &str) -> ConnId {
+    id.parse().unwrap()
+}
+
+fn seat(id: &str) -> ReservationId {
     id.parse().unwrap()
 }
 
@@ -266,6 +270,16 @@ fn every_request_to_move_or_to_close_has_its_form() {
             },
             r#"{"extend":{"conn":"c0v1","expires":null}}"#,
         ),
+        (
+            Request::Reserve(Handshake::new("den", "ann")),
+            r#"{"reserve":{"lobby":"den","user":"ann"}}"#,
+        ),
+        (
+            Request::Release {
+                reservation: seat("r0v1"),
+            },
+            r#"{"release":{"reservation":"r0v1"}}"#,
+        ),
     ] {
         request(call, json);
     }
@@ -329,6 +343,14 @@ fn every_reply_has_its_form() {
         (
             Reply::LimitSet(Err(ConfigError::Zero("max_lobbies_per_connection"))),
             r#"{"limit_set":{"Err":{"zero":"max_lobbies_per_connection"}}}"#.to_owned(),
+        ),
+        (
+            Reply::Reserved(Ok(seat("r0v1"))),
+            r#"{"reserved":{"Ok":"r0v1"}}"#.to_owned(),
+        ),
+        (
+            Reply::Reserved(Err(full.clone())),
+            format!(r#"{{"reserved":{{"Err":{refusal}}}}}"#),
         ),
         (Reply::Entered(Ok(den)), r#"{"entered":{"Ok":"l0v1"}}"#.to_owned()),
         (
@@ -399,6 +421,20 @@ fn every_command_and_notice_has_its_form() {
         ]
     );
 
+    let log = [
+        r#"{"at":0,"call":{"request":{"reserve":{"lobby":"den","user":"ann"}}}}"#,
+        r#"{"at":1000000000,"call":{"event":"tick"}}"#,
+        r#"{"at":1000000000,"call":{"request":{"reserve":{"lobby":"den","user":"ann"}}}}"#,
+        r#"{"at":1000000000,"call":{"request":{"kick_user":{"user":"ann","close":{"code":4000,"reason":"bye"}}}}}"#,
+    ];
+    assert_eq!(
+        replay(r#"{"reservation_ttl":1000000000}"#, &log),
+        [
+            r#"{"notice":{"reservation_lapsed":{"reservation":"r0v1","lobby_name":"den","user":"ann","why":"expired"}}}"#,
+            r#"{"notice":{"reservation_lapsed":{"reservation":"r0v2","lobby_name":"den","user":"ann","why":"kicked"}}}"#,
+        ]
+    );
+
     // A silence, a pause and a wave, with pings as frames.
     let config = r#"{"ping_format":"web_socket","max_missed":1,"stale_wave_floor":0}"#;
     let connected = r#"{"at":0,"call":{"event":{"connected":{"lobby":"den","user":"ann"}}}}"#;
@@ -456,7 +492,7 @@ const DEFAULTS: &str = concat!(
     r#""user_overflow":"reject","max_lobbies_per_connection":1,"max_name_bytes":128,"#,
     r#""ping_interval":20000000000,"ping_timeout":10000000000,"max_missed":2,"ping_format":"json","#,
     r#""ping_user_timeout":2000000000,"stale_wave_floor":20,"close_timeout":5000000000,"#,
-    r#""pause_tolerance":1000000000,"answers":{"#,
+    r#""pause_tolerance":1000000000,"reservation_ttl":10000000000,"answers":{"#,
     r#""unauthorized":{"code":4001,"reason":"unauthorized"},"#,
     r#""server_full":{"close":{"code":4002,"reason":"server_full"},"retry":{"after":5000000000}},"#,
     r#""lobby_full":{"close":{"code":4002,"reason":"lobby_full"},"retry":{"after":5000000000}},"#,
@@ -465,7 +501,8 @@ const DEFAULTS: &str = concat!(
     r#""replaced":{"code":4005,"reason":"replaced"},"#,
     r#""lobby_locked":{"close":{"code":4006,"reason":"lobby_locked"},"retry":{"after":30000000000}},"#,
     r#""source_limit":{"close":{"code":4007,"reason":"source_limit"},"retry":{"after":5000000000}},"#,
-    r#""expired":{"close":{"code":4008,"reason":"token_expired"},"retry":"never"}},"seed":0}"#,
+    r#""expired":{"close":{"code":4008,"reason":"token_expired"},"retry":"never"},"#,
+    r#""reservation_void":{"close":{"code":4009,"reason":"reservation_void"},"retry":"now"}},"seed":0}"#,
 );
 
 #[test]
@@ -488,6 +525,7 @@ fn the_settings_have_the_names_of_their_fields() {
         stale_wave_floor: None,
         close_timeout: secs(1),
         pause_tolerance: None,
+        reservation_ttl: secs(2),
         answers: Answers {
             replaced: frame(4900, "elsewhere"),
             ..Answers::default()
@@ -523,6 +561,12 @@ fn a_handshake_tells_where_it_comes_from_and_until_when_it_is_good_or_says_nothi
         &handshake,
         r#"{"lobby":"den","user":"ann","source":"00000000000000000000ffffc0000201","expires":3000000000}"#,
     );
+    both(
+        &Handshake::new("den", "ann").reservation(seat("r2v5")),
+        r#"{"lobby":"den","user":"ann","reservation":"r2v5"}"#,
+    );
+    is_refused::<Handshake<'_>>(r#"{"lobby":"den","user":"ann","reservation":null}"#);
+    is_refused::<Handshake<'_>>(r#"{"lobby":"den","user":"ann","reservation":"c0v1"}"#);
     is_refused::<Handshake<'_>>(r#"{"lobby":"den","user":"ann","source":null}"#);
     is_refused::<Handshake<'_>>(r#"{"lobby":"den","user":"ann","expires":null}"#);
     // Without it, nobody could say whether a limit is to be taken off or was forgotten.
@@ -548,6 +592,7 @@ fn a_source_has_one_form() {
 fn the_small_values_have_their_forms() {
     both(&Time::from_secs(3), "3000000000");
     both(&conn("c3v17"), r#""c3v17""#);
+    both(&seat("r3v17"), r#""r3v17""#);
     both(&Text::from("é\"\u{1}"), r#""é\"\u0001""#);
     both(&Retry::Never, r#""never""#);
     both(&Retry::Now, r#""now""#);

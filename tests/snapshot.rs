@@ -175,6 +175,14 @@ fn desk() -> (Desk, [ConnId; 5]) {
     desk.set_limit(Limit::Connections, 6);
     desk.set_limit(Limit::Connections, 5);
     assert!(desk.lock("hall") && desk.try_connect("hall", "dan").is_err());
+    // Ann is to come once more, in the place of her connection in the hall; Fay where nobody is.
+    let given_back = desk.reserve(Handshake::new("pit", "eve")).unwrap();
+    assert!(desk.release(given_back));
+    desk.reserve(Handshake::new("hall", "ann")).unwrap();
+    let fay = Handshake::new("pit", "fay").source(Ipv4Addr::new(192, 0, 2, 1));
+    desk.reserve(fay).unwrap();
+    let dan = Handshake::new("pit", "dan").reservation(given_back);
+    assert!(desk.admit(dan).is_err());
     desk.out.clear();
     (desk, [ann, bob, second, third, dan])
 }
@@ -287,7 +295,8 @@ fn whoever_was_closing_still_has_to_be_done_in_time_and_whoever_is_asked_still_h
     let stats = desk.manager.stats();
     assert_eq!(
         (stats.total_connections, stats.closing_connections, stats.users),
-        (3, 0, 2)
+        (4, 0, 2),
+        "one of them is a reserved seat"
     );
 }
 

@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use super::super::conn::{Lobby, Membership, User};
 use super::*;
-use crate::clock::Active;
+use crate::clock::{Active, Moment};
 use crate::config::{Config, UserOverflow};
 use crate::event::{Cause, Handshake};
 use crate::limit::Peaks;
@@ -14,6 +14,7 @@ use crate::list::List;
 use crate::outbox::{Command, Outbox};
 use crate::payload::{Frame, Payload};
 use crate::refusal::CloseFrame;
+use crate::seats::Claim;
 use crate::source::Source;
 use crate::time::Time;
 use crate::{LobbyRef, PingFormat};
@@ -22,6 +23,9 @@ const ANN: u32 = 0;
 const DEN: u32 = 0;
 /// Of a user with three connections open, in two lobbies.
 const FIRST: u32 = 0;
+/// Seats that are reserved: for Ann, in the place of her first connection, and for Eve, where nobody is.
+const ANNS: u32 = 0;
+const EVES: u32 = 1;
 const REPLACED: Phase = Phase::Closing { replaced: true };
 
 /// All come from one source, but for Bob, and two of them stay for a limited time.
@@ -48,6 +52,7 @@ fn manager() -> Manager {
         stale_wave_floor: Some(0),
         close_timeout: Duration::from_secs(1_000),
         pause_tolerance: Some(Duration::from_secs(100)),
+        reservation_ttl: Duration::from_secs(1_000),
         ..Config::default()
     };
     let mut manager = Manager::new(config).unwrap();
@@ -82,6 +87,12 @@ fn manager() -> Manager {
     }
     let late = manager.next_deadline().unwrap() + Duration::from_secs(101);
     manager.message(late, anns[0], Frame::Text("still here".into()), &mut out);
+    for handshake in [
+        Handshake::new("den", "ann").source(Source::from_bits(1)),
+        Handshake::new("pit", "eve"),
+    ] {
+        manager.reserve(late, handshake, &mut out).unwrap();
+    }
     manager
 }
 
@@ -109,6 +120,7 @@ fn corruptions() -> Vec<Corruption> {
         of_health(),
         of_numbers(),
         of_doors(),
+        of_seats(),
     ]
     .concat()
 }
@@ -343,6 +355,103 @@ fn of_doors() -> Vec<Corruption> {
             manager.counters.expired = manager.counters.closes + 1;
         }),
     ]
+}
+
+fn of_seats() -> Vec<Corruption> {
+    vec![
+        (Invariant::Settings, |manager| manager.reservation_ttl += 1),
+        (Invariant::SlotCount, |manager| manager.seats.spoil_slots()),
+        (Invariant::NameTable, |manager| manager.seats.spoil_user_name(ANNS)),
+        (Invariant::NameTable, |manager| manager.seats.spoil_lobby_name(EVES)),
+        (Invariant::SourceTable, |manager| manager.seats.spoil_source()),
+        (Invariant::HeapOrder, |manager| manager.seats.spoil_order()),
+        (Invariant::References, |manager| manager.seats.spoil_user(EVES)),
+        (Invariant::Seats, |manager| manager.seats.spoil_user_count(EVES)),
+        (Invariant::Seats, |manager| manager.seats.spoil_lobby_count(EVES)),
+        (Invariant::Seats, |manager| manager.seats.spoil_list(ANNS)),
+        (Invariant::Seats, |manager| manager.seats.spoil_holder()),
+        (Invariant::Seats, |manager| {
+            manager.seats.spoil_stray(99, Source::from_bits(1));
+        }),
+        (Invariant::Seats, |manager| {
+            manager.seats.set_due(99, Some(manager.clock.active()));
+        }),
+        (Invariant::Claims, |manager| manager.seats.spoil_claims(ANNS)),
+        (Invariant::Claims, |manager| manager.seats.spoil_claimed()),
+        (Invariant::Claims, |manager| manager.seats.spoil_shared_source(ANNS)),
+        (Invariant::Claims, |manager| {
+            reclaim(manager, |_, claim| claim.in_lobby = false);
+        }),
+        (Invariant::Claims, |manager| {
+            reclaim(manager, |_, claim| claim.from_source = false);
+        }),
+        (Invariant::Claims, |manager| {
+            // Another user's.
+            reclaim(manager, |manager, claim| {
+                let dan = manager.users.find("dan").unwrap();
+                claim.victim = manager.users.at(dan).open.first().unwrap();
+            });
+        }),
+        (Invariant::Claims, |manager| {
+            reclaim(manager, |manager, claim| {
+                claim.victim = manager.conns().find(|(_, conn)| !conn.is_open()).unwrap().0.index();
+            });
+        }),
+        (Invariant::SeatTime, |manager| manager.seats.set_due(EVES, None)),
+        (Invariant::SeatTime, |manager| {
+            let late = manager.clock.active().after(manager.reservation_ttl + 1);
+            manager.seats.set_due(EVES, late);
+        }),
+        (Invariant::Reservations, |manager| {
+            manager.counters.reservations.made += 1
+        }),
+        (Invariant::Reservations, |manager| {
+            let reservations = &mut manager.counters.reservations;
+            reservations.used = manager.counters.admissions + 1;
+            reservations.made += reservations.used;
+        }),
+        (Invariant::LobbyLimit, |manager| {
+            // Nobody is in the pit yet.
+            without_end(manager);
+            let one = Handshake::new("pit", "one").source(Source::from_bits(1));
+            for _ in 0..8 {
+                manager.hold_seat(now(manager), &one, None);
+            }
+        }),
+        (Invariant::UserLimit, |manager| {
+            without_end(manager);
+            let dan = Handshake::new("inn", "dan");
+            for _ in 0..3 {
+                manager.hold_seat(now(manager), &dan, None);
+            }
+        }),
+        (Invariant::SourceLimit, |manager| {
+            manager.config.max_connections_per_source = Some(4);
+            manager.peaks = Peaks::of(&manager.config);
+            let gus = Handshake::new("inn", "gus").source(Source::from_bits(1));
+            manager.hold_seat(now(manager), &gus, None);
+        }),
+    ]
+}
+
+fn without_end(manager: &mut Manager) {
+    manager.config.max_connections = None;
+    manager.peaks = Peaks::of(&manager.config);
+}
+
+fn now(manager: &Manager) -> Moment {
+    Moment {
+        time: manager.clock.time(),
+        active: manager.clock.active(),
+    }
+}
+
+/// Ann's seat has another claim.
+fn reclaim(manager: &mut Manager, change: impl FnOnce(&Manager, &mut Claim)) {
+    let mut claim = manager.seats.at(ANNS).claim.unwrap();
+    change(manager, &mut claim);
+    manager.seats.unclaim(ANNS);
+    manager.seats.claim(ANNS, claim);
 }
 
 /// As if a limit had been so low from the beginning.

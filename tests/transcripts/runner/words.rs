@@ -79,6 +79,8 @@ pub(crate) fn reply(reply: &Reply) -> Option<Said> {
         Reply::Entered(Err(error)) => ("not entered", join_error(error)),
         Reply::LimitSet(Ok(())) => ("limit set", "set".into()),
         Reply::LimitSet(Err(error)) => ("limit refused", format!("refused: {error}")),
+        Reply::Reserved(Ok(seat)) => ("reserved", seat.to_string()),
+        Reply::Reserved(Err(refusal)) => ("refused", self::refusal(refusal)),
         Reply::Ticked => return None,
         other => ("reply", format!("{other:?}")),
     };
