@@ -75,7 +75,8 @@ pub struct Config {
     /// `None`: no pause is ever seen. Default: 1 s.
     #[serde(with = "optional_nanos")]
     pub pause_tolerance: Option<Duration>,
-    /// For how long a seat is [reserved](crate::Manager::reserve), the server's pauses not counted. Default: 10 s.
+    /// For how long a seat is [reserved](crate::Manager::reserve), the server's pauses not counted. After a pause it is held
+    /// for once more as long. Default: 10 s.
     #[serde(with = "nanos")]
     pub reservation_ttl: Duration,
     /// Close codes, reasons and retry advice.

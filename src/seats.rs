@@ -23,6 +23,8 @@ pub(crate) struct Seat {
     user: u32,
     lobby: u32,
     pub(crate) claim: Option<Claim>,
+    /// How many pauses of the server there had been when its time was set.
+    pub(crate) pauses: u32,
     /// Of its user's list.
     links: Links,
 }
@@ -172,7 +174,15 @@ impl Seats {
         self.claims.get(conn as usize).copied().filter(|&seat| seat != NONE)
     }
 
-    pub(crate) fn insert(&mut self, lobby: &str, user: &str, source: Option<Source>, due: Option<Active>) -> Key {
+    /// `due` is when it is given up, which was set after so many pauses.
+    pub(crate) fn insert(
+        &mut self,
+        lobby: &str,
+        user: &str,
+        source: Option<Source>,
+        due: Option<Active>,
+        pauses: u32,
+    ) -> Key {
         let user = self.users.find(user).unwrap_or_else(|| {
             let holder = Holder {
                 list: List::EMPTY,
@@ -184,7 +194,7 @@ impl Seats {
             .lobbies
             .find(lobby)
             .unwrap_or_else(|| self.lobbies.insert(lobby, Count::default()).index);
-        let key = self.seats.insert(Seat::new(user, lobby));
+        let key = self.seats.insert(Seat::new(user, lobby, pauses));
         self.enlist(key.index, source, due);
         key
     }
@@ -199,6 +209,12 @@ impl Seats {
         if let Some(source) = source {
             self.sources.enter(slot, source);
         }
+        self.deadlines.set(slot, due);
+    }
+
+    /// Sets its time anew.
+    pub(crate) fn prolong(&mut self, slot: u32, due: Option<Active>, pauses: u32) {
+        self.seats.at_mut(slot).pauses = pauses;
         self.deadlines.set(slot, due);
     }
 
@@ -271,11 +287,12 @@ impl Seats {
 }
 
 impl Seat {
-    const fn new(user: u32, lobby: u32) -> Self {
+    const fn new(user: u32, lobby: u32, pauses: u32) -> Self {
         Self {
             user,
             lobby,
             claim: None,
+            pauses,
             links: Links::UNLINKED,
         }
     }
@@ -294,6 +311,7 @@ pub(crate) struct Restored<'a> {
     pub(crate) user: &'a str,
     pub(crate) source: Option<Source>,
     pub(crate) due: Option<Active>,
+    pub(crate) pauses: u32,
 }
 
 /// For snapshots.
@@ -318,7 +336,7 @@ impl Seats {
             });
             let lobby = table.lobbies.find(seat.lobby);
             let lobby = lobby.unwrap_or_else(|| table.lobbies.insert(seat.lobby, Count::default()).index);
-            live.push((seat.key, Seat::new(user, lobby)));
+            live.push((seat.key, Seat::new(user, lobby, seat.pauses)));
         }
         table.seats = Slots::restore(live, free, retired)?;
         for seat in seats {

@@ -141,6 +141,8 @@ pub(crate) struct SavedSeat {
     /// When it is given up.
     #[serde(deserialize_with = "nullable")]
     pub(crate) due: Option<Active>,
+    /// After so many pauses that was set.
+    pub(crate) pauses: u32,
     /// The open connection that is to give way.
     #[serde(deserialize_with = "nullable")]
     pub(crate) replaces: Option<ConnId>,

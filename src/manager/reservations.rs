@@ -30,8 +30,8 @@ impl Manager {
     /// to close by whatever, it is forgiven by the server limit as a replaced one is.
     ///
     /// The seat is given up, with [`ReservationLapsed`](crate::Notice::ReservationLapsed), by the first
-    /// [`tick`](Self::tick) from [`Config::reservation_ttl`](crate::Config::reservation_ttl) on, in which pauses of the
-    /// server do not count, and by [`kick_user`](Self::kick_user) for its user. It is [released](Self::release) without
+    /// [`tick`](Self::tick) when [`Config::reservation_ttl`](crate::Config::reservation_ttl) is over, in which pauses of the
+    /// server do not count, and which begins anew if there was one; and by [`kick_user`](Self::kick_user) for its user. It is [released](Self::release) without
     /// a word. Kicks of the lobby and [`close_all`](Self::close_all) are about connections that are there, and leave it.
     ///
     /// If the handshake has a good reservation already, that is returned, and nothing else happens. Writes nothing.
@@ -147,12 +147,19 @@ impl Manager {
         })
     }
 
-    /// Gives up all seats that were held for long enough, the earliest first.
+    /// Gives up all seats that were held for long enough, the earliest first. After a pause, long enough is once more as
+    /// long.
     pub(super) fn give_up_seats(&mut self, moment: Moment, out: &mut Outbox) {
         while let Some((due, seat)) = self.seats.peek()
             && due <= moment.active
         {
-            self.give_up_seat(seat, Lapse::Expired, out);
+            if self.seats.at(seat).pauses == self.clock.pauses {
+                self.give_up_seat(seat, Lapse::Expired, out);
+            } else {
+                // Whoever was to use it may have been kept waiting by the server.
+                let due = moment.active.after(self.reservation_ttl);
+                self.seats.prolong(seat, due, self.clock.pauses);
+            }
         }
     }
 

@@ -332,6 +332,7 @@ impl Manager {
                 user: &seat.user,
                 source: seat.source,
                 due: seat.due,
+                pauses: seat.pauses,
             });
             before = &seat.user;
         }

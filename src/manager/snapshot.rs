@@ -120,6 +120,7 @@ impl Manager {
                 lobby: self.seats.lobby_at(seat).into(),
                 source: self.seats.source_at(seat),
                 due: self.seats.due_at(seat),
+                pauses: self.seats.at(seat).pauses,
                 replaces: self
                     .seats
                     .at(seat)

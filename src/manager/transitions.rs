@@ -230,7 +230,10 @@ impl Manager {
         victim: Option<u32>,
     ) -> ReservationId {
         let due = moment.active.after(self.reservation_ttl);
-        let key = (self.seats).insert(&handshake.lobby, &handshake.user, handshake.source, due);
+        let Handshake {
+            lobby, user, source, ..
+        } = handshake;
+        let key = self.seats.insert(lobby, user, *source, due, self.clock.pauses);
         if let Some(victim) = victim {
             self.claim(key.index, victim);
         }

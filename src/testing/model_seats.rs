@@ -16,6 +16,8 @@ pub(crate) struct Reservation {
     pub(crate) source: Option<Source>,
     /// When it is given up, on active time.
     pub(crate) due: u128,
+    /// How many pauses there had been when that was set.
+    pauses: u64,
     /// The open connection that is to give way. Wherever both would count, they count once.
     pub(crate) replaces: Option<ConnId>,
 }
@@ -93,6 +95,7 @@ impl Model {
             user: handshake.user.to_string(),
             source: handshake.source,
             due: self.clock.after(self.config.reservation_ttl),
+            pauses: self.clock.pauses,
             replaces: victim,
         });
         self.counted.seats.made += 1;
@@ -130,7 +133,8 @@ impl Model {
         }
     }
 
-    /// Gives up all seats whose time is up, the earliest first and at one instant by index.
+    /// Gives up all seats whose time is up, the earliest first and at one instant by index. If there was a pause, their
+    /// time begins anew.
     pub(super) fn give_up_seats(&mut self) {
         let now = self.clock.active();
         let due = self
@@ -140,7 +144,14 @@ impl Model {
         let mut due: Vec<_> = due.map(|seat| (seat.due, seat.id)).collect();
         due.sort_by_key(|(time, id)| (*time, id.index()));
         for (_, id) in due {
-            self.lapse(id, Lapse::Expired);
+            let (until, pauses) = (self.clock.after(self.config.reservation_ttl), self.clock.pauses);
+            let mut seats = self.reservations.iter_mut();
+            let seat = seats.find(|seat| seat.id == id).unwrap();
+            if seat.pauses == pauses {
+                self.lapse(id, Lapse::Expired);
+            } else {
+                (seat.due, seat.pauses) = (until, pauses);
+            }
         }
     }
 }
