@@ -28,3 +28,5 @@
 #![doc = include_str!("../tests/transcripts/23-a-locked-lobby.md")]
 #![doc = include_str!("../tests/transcripts/24-limits-that-change.md")]
 #![doc = include_str!("../tests/transcripts/25-a-token-expires.md")]
+#![doc = include_str!("../tests/transcripts/31-a-reservation.md")]
+#![doc = include_str!("../tests/transcripts/32-takeover-from-the-dead.md")]

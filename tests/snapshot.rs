@@ -181,8 +181,8 @@ fn desk() -> (Desk, [ConnId; 5]) {
     desk.reserve(Handshake::new("hall", "ann")).unwrap();
     let fay = Handshake::new("pit", "fay").source(Ipv4Addr::new(192, 0, 2, 1));
     desk.reserve(fay).unwrap();
-    let dan = Handshake::new("pit", "dan").reservation(given_back);
-    assert!(desk.admit(dan).is_err());
+    let late = Handshake::new("pit", "eve").reservation(given_back);
+    assert!(desk.admit(late).is_err());
     desk.out.clear();
     (desk, [ann, bob, second, third, dan])
 }

@@ -67,7 +67,12 @@ impl Manager {
     /// 2. [`ping_user`](Self::ping_user). The older connection answers with one notice.
     /// 3. [`Pong`](crate::Notice::Pong): it is alive. `release` the seat and refuse the newcomer, in words of your own.
     /// 4. [`PingTimedOut`](crate::Notice::PingTimedOut): it is dead. [`kick`](Self::kick) it, not the user, and let the
-    ///    newcomer in with its reservation. (Without the kick it would be replaced.)
+    ///    newcomer in with its reservation. Without the kick it is replaced in the same step as the newcomer enters, which
+    ///    nobody in the lobby sees; with it, the user leaves and joins, and a lobby without others closes and opens.
+    ///
+    /// If the older connection goes by itself meanwhile, `PingTimedOut` and [`Ended`](crate::Notice::Ended) say so, and
+    /// step 4 needs no kick. A second newcomer is refused until the first one's fate is known.
+    /// [`Config::reservation_ttl`](crate::Config::reservation_ttl) has to be longer than the patience of step 2.
     ///
     /// ```
     /// use core::time::Duration;
