@@ -249,24 +249,33 @@ fn a_slot_whose_generations_are_used_up_is_not_used_again_after_a_restart_either
     let mut snapshot = version_1();
     snapshot["free_connections"] = json!(["c5v4294967295"]);
     snapshot["free_lobbies"] = json!(["l2v4294967295"]);
+    snapshot["free_reservations"] = json!(["r2v4294967295"]);
+    snapshot["config"]["max_connections"] = json!(6);
     let mut desk = Desk::open();
     desk.manager = Manager::restore(serde_json::from_value(snapshot).unwrap(), [0, 0]).unwrap();
     desk.now = Time::from_secs(30);
     let last = desk.connect("pit", "eve");
     assert_eq!(last.to_string(), "c5v4294967295");
     desk.closed(last);
+    let seat = desk.reserve(Handshake::new("pit", "eve")).unwrap();
+    assert!(seat.to_string() == "r2v4294967295" && desk.release(seat));
     let saved = serde_json::to_value(desk.manager.snapshot()).unwrap();
     assert_eq!(
         [
             &saved["retired_connections"],
             &saved["free_connections"],
-            &saved["retired_lobbies"]
+            &saved["retired_lobbies"],
+            &saved["retired_reservations"],
+            &saved["free_reservations"],
         ],
-        [&json!([5]), &json!([]), &json!([2])]
+        [&json!([5]), &json!([]), &json!([2]), &json!([2]), &json!([])]
     );
     desk.manager = restored(&desk.manager);
     assert_eq!(desk.connect("pit", "eve").to_string(), "c6v1");
     assert_eq!(desk.manager.lobby_id("pit").unwrap().to_string(), "l3v1");
+    desk.closed("c6v1".parse().unwrap());
+    let seat = desk.reserve(Handshake::new("pit", "eve")).unwrap();
+    assert_eq!(seat.to_string(), "r3v1");
 }
 
 #[test]
