@@ -58,7 +58,7 @@ struct Count {
 /// All reserved seats. Takes no memory until the first; all operations are O(1) but for the heap, which is O(log n).
 #[derive(Clone, Debug)]
 pub(crate) struct Seats {
-    seats: Slots<Seat>,
+    held: Slots<Seat>,
     users: Names<Holder>,
     lobbies: Names<Count>,
     /// By slot of a seat: where its holder comes from, and the same of those seats that are shared with a connection
@@ -85,7 +85,7 @@ impl Linked for Slots<Seat> {
 impl Seats {
     pub(crate) const fn new(hash_key: HashKey) -> Self {
         Self {
-            seats: Slots::new(),
+            held: Slots::new(),
             users: Names::new(hash_key),
             lobbies: Names::new(hash_key),
             sources: Sources::new(hash_key),
@@ -97,7 +97,7 @@ impl Seats {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.seats.len()
+        self.held.len()
     }
 
     /// Those that count: not the ones that are shared.
@@ -118,7 +118,7 @@ impl Seats {
         lobby.map_or(0, |lobby| self.lobbies.at(lobby).own())
     }
 
-    pub(crate) fn from_source(&self, source: Source) -> u32 {
+    pub(crate) fn of_source(&self, source: Source) -> u32 {
         if self.len() == 0 {
             return 0;
         }
@@ -137,15 +137,15 @@ impl Seats {
 
     /// The seat with an id that may be anybody's.
     pub(crate) fn get(&self, id: ReservationId) -> Option<u32> {
-        self.seats.get(id.key()).map(|_| id.index())
+        self.held.get(id.key()).map(|_| id.index())
     }
 
     pub(crate) fn id_at(&self, slot: u32) -> ReservationId {
-        ReservationId::new(self.seats.key_at(slot))
+        ReservationId::new(self.held.key_at(slot))
     }
 
     pub(crate) fn at(&self, slot: u32) -> &Seat {
-        self.seats.at(slot)
+        self.held.at(slot)
     }
 
     pub(crate) fn user_at(&self, slot: u32) -> &str {
@@ -194,7 +194,7 @@ impl Seats {
             .lobbies
             .find(lobby)
             .unwrap_or_else(|| self.lobbies.insert(lobby, Count::default()).index);
-        let key = self.seats.insert(Seat::new(user, lobby, pauses));
+        let key = self.held.insert(Seat::new(user, lobby, pauses));
         self.enlist(key.index, source, due);
         key
     }
@@ -204,7 +204,7 @@ impl Seats {
         let &Seat { user, lobby, .. } = self.at(slot);
         let holder = self.users.at_mut(user);
         holder.count.seats += 1;
-        holder.list.push_back(&mut self.seats, slot);
+        holder.list.push_back(&mut self.held, slot);
         self.lobbies.at_mut(lobby).seats += 1;
         if let Some(source) = source {
             self.sources.enter(slot, source);
@@ -214,7 +214,7 @@ impl Seats {
 
     /// Sets its time anew.
     pub(crate) fn prolong(&mut self, slot: u32, due: Option<Active>, pauses: u32) {
-        self.seats.at_mut(slot).pauses = pauses;
+        self.held.at_mut(slot).pauses = pauses;
         self.deadlines.set(slot, due);
     }
 
@@ -227,7 +227,7 @@ impl Seats {
         }
         self.claims[conn] = slot;
         self.claimed += 1;
-        let seat = self.seats.at_mut(slot);
+        let seat = self.held.at_mut(slot);
         seat.claim = Some(claim);
         self.users.at_mut(seat.user).count.shared += 1;
         self.lobbies.at_mut(seat.lobby).shared += u32::from(claim.in_lobby);
@@ -240,7 +240,7 @@ impl Seats {
 
     /// The seat is shared no more: its connection is going, or is left in peace.
     pub(crate) fn unclaim(&mut self, slot: u32) {
-        let seat = self.seats.at_mut(slot);
+        let seat = self.held.at_mut(slot);
         let Some(claim) = seat.claim.take() else {
             return;
         };
@@ -256,7 +256,7 @@ impl Seats {
         let Some(slot) = self.claim_on(conn) else {
             return;
         };
-        let seat = self.seats.at_mut(slot);
+        let seat = self.held.at_mut(slot);
         if let Some(claim) = &mut seat.claim
             && self.lobbies.name_at(seat.lobby) == lobby
         {
@@ -272,7 +272,7 @@ impl Seats {
         self.deadlines.set(slot, None);
         let &Seat { user, lobby, .. } = self.at(slot);
         let holder = self.users.at_mut(user);
-        holder.list.remove(&mut self.seats, slot);
+        holder.list.remove(&mut self.held, slot);
         holder.count.seats -= 1;
         if holder.count.seats == 0 {
             self.users.remove(user);
@@ -282,7 +282,7 @@ impl Seats {
         if count.seats == 0 {
             self.lobbies.remove(lobby);
         }
-        self.seats.remove_at(slot);
+        self.held.remove_at(slot);
     }
 }
 
@@ -338,7 +338,7 @@ impl Seats {
             let lobby = lobby.unwrap_or_else(|| table.lobbies.insert(seat.lobby, Count::default()).index);
             live.push((seat.key, Seat::new(user, lobby, seat.pauses)));
         }
-        table.seats = Slots::restore(live, free, retired)?;
+        table.held = Slots::restore(live, free, retired)?;
         for seat in seats {
             table.enlist(seat.key.index, seat.source, seat.due);
         }
@@ -347,26 +347,26 @@ impl Seats {
 
     /// The ids of the next seats; see [`Slots::free`].
     pub(crate) fn free(&self) -> impl Iterator<Item = ReservationId> {
-        self.seats.free().map(ReservationId::new)
+        self.held.free().map(ReservationId::new)
     }
 
     /// The slots that will never be used again; see [`Slots::retired`].
     pub(crate) fn retired(&self) -> impl Iterator<Item = u32> {
-        self.seats.retired()
+        self.held.retired()
     }
 
     /// The users with their seats, oldest first, in no order of their own.
     pub(crate) fn by_user(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = u32>)> {
         self.users
             .iter()
-            .map(|(_, name, holder)| (name, holder.list.iter(&self.seats)))
+            .map(|(_, name, holder)| (name, holder.list.iter(&self.held)))
     }
 }
 
 /// For the invariants.
 impl Seats {
     pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
-        self.seats.iter().map(|(key, _)| key.index)
+        self.held.iter().map(|(key, _)| key.index)
     }
 
     /// The users who have seats.
@@ -386,7 +386,7 @@ impl Seats {
 
     /// Whether the table agrees with itself. What it says of connections is for those to check who know them.
     pub(crate) fn check(&self, longest: usize) -> Result<(), Violation> {
-        self.seats.check()?;
+        self.held.check()?;
         self.users.check(longest)?;
         self.lobbies.check(longest)?;
         self.sources.check()?;
@@ -394,7 +394,7 @@ impl Seats {
         self.deadlines.check()?;
         let (mut users, mut lobbies) = (BTreeMap::<u32, Count>::new(), BTreeMap::<u32, Count>::new());
         let mut claimed = 0;
-        for (key, seat) in self.seats.iter() {
+        for (key, seat) in self.held.iter() {
             let there = self.users.get_at(seat.user).is_some() && self.lobbies.get_at(seat.lobby).is_some();
             ensure(there, Invariant::References, || {
                 format!("{} refers to what is not there", ReservationId::new(key))
@@ -438,7 +438,7 @@ impl Seats {
         for (key, name, holder) in self.users.iter() {
             let found = users.get(&key.index).copied().unwrap_or_default();
             let listed = holder.list.walk(|slot| {
-                let seat = self.seats.get_at(slot)?;
+                let seat = self.held.get_at(slot)?;
                 (seat.user == key.index).then_some(seat.links)
             });
             let whole = listed
@@ -461,7 +461,7 @@ impl Seats {
                 format!("in {name:?} {count:?} counted, {found:?} found")
             })?;
         }
-        let known = |slot: u32| self.seats.get_at(slot).is_some();
+        let known = |slot: u32| self.held.get_at(slot).is_some();
         let strays = self.sources.slots().chain(self.shared_sources.slots());
         let stray = strays.chain(self.deadlines.slots()).find(|&slot| !known(slot));
         ensure(stray.is_none(), Invariant::Seats, || {
@@ -473,11 +473,11 @@ impl Seats {
 #[cfg(test)]
 impl Seats {
     pub(crate) fn spoil_slots(&mut self) {
-        self.seats.spoil_count();
+        self.held.spoil_count();
     }
 
     pub(crate) fn spoil_user(&mut self, slot: u32) {
-        self.seats.at_mut(slot).user = NONE;
+        self.held.at_mut(slot).user = NONE;
     }
 
     pub(crate) fn spoil_user_name(&mut self, slot: u32) {

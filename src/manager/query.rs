@@ -116,7 +116,7 @@ impl Manager {
     /// How many open connections there are from a source, and seats reserved for others from there: what counts for
     /// [`Config::max_connections_per_source`]. O(1).
     pub fn source_connections(&self, source: Source) -> u32 {
-        self.sources.count(source) + self.seats.from_source(source)
+        self.sources.count(source) + self.seats.of_source(source)
     }
 
     /// The round-trip times of an open connection; `None` until it has answered a ping. O(1).

@@ -19,7 +19,7 @@ impl Scene<'_> {
                 met.push((Meeting::ReservationEmptyLobby, full && !is_open));
             }
             Call::Request(Request::Reserve(handshake)) => {
-                met.push((Meeting::ReservationFull, self.is_shared(handshake)))
+                met.push((Meeting::ReservationFull, self.is_shared(handshake)));
             }
             Call::Request(Request::KickUser { .. }) => met.push((Meeting::ReservationKick, self.lapses(Lapse::Kicked))),
             Call::Request(Request::KickLobby { lobby, .. }) => {

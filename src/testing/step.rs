@@ -397,6 +397,24 @@ fn close(code: u16, reason: &'static str) -> CloseFrame {
     CloseFrame::new(code, reason).expect("a code and a reason that can be sent")
 }
 
+fn newcomer(lobby: Name, user: Name, source: Option<u8>) -> Handshake<'static> {
+    let mut handshake = Handshake::new(lobby.lobby(), user.user());
+    handshake.source = source.map(|source| Source::from_bits(source.into()));
+    handshake
+}
+
+impl Swap {
+    fn apply(self, mut handshake: Handshake<'static>) -> Handshake<'static> {
+        match self {
+            Self::Nothing => {}
+            Self::Lobby(name) => handshake.lobby = name.lobby(),
+            Self::User(name) => handshake.user = name.user(),
+            Self::Source(source) => handshake.source = source.map(|source| Source::from_bits(source.into())),
+        }
+        handshake
+    }
+}
+
 impl Act {
     fn call(self, here: &Seen) -> Call<'static> {
         Call::Request(match self {
@@ -404,8 +422,7 @@ impl Act {
                 return Call::Event(Event::Connected(Handshake::new(lobby.lobby(), user.user())));
             }
             Self::ConnectFrom(lobby, user, source, until) => {
-                let mut handshake = Handshake::new(lobby.lobby(), user.user());
-                handshake.source = source.map(|source| Source::from_bits(source.into()));
+                let mut handshake = newcomer(lobby, user, source);
                 handshake.expires = until.time(here.last_call);
                 return Call::Event(Event::Connected(handshake));
             }
@@ -475,22 +492,10 @@ impl Act {
                 lobby: here.lobby(lobby),
             },
             Self::SetLimit(limit, max) => Request::SetLimit { limit, max },
-            Self::Reserve(lobby, user, source) => {
-                let mut handshake = Handshake::new(lobby.lobby(), user.user());
-                handshake.source = source.map(|source| Source::from_bits(source.into()));
-                Request::Reserve(handshake)
-            }
+            Self::Reserve(lobby, user, source) => Request::Reserve(newcomer(lobby, user, source)),
             Self::ConnectReserved(ticket, swap, until) => {
-                let mut handshake = here.seat(ticket);
+                let mut handshake = swap.apply(here.seat(ticket));
                 handshake.expires = until.time(here.last_call);
-                match swap {
-                    Swap::Nothing => {}
-                    Swap::Lobby(name) => handshake.lobby = name.lobby(),
-                    Swap::User(name) => handshake.user = name.user(),
-                    Swap::Source(source) => {
-                        handshake.source = source.map(|source| Source::from_bits(source.into()));
-                    }
-                }
                 return Call::Event(Event::Connected(handshake));
             }
             Self::Release(ticket) => Request::Release {

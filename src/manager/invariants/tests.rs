@@ -403,7 +403,7 @@ fn of_seats() -> Vec<Corruption> {
             manager.seats.set_due(EVES, late);
         }),
         (Invariant::Reservations, |manager| {
-            manager.counters.reservations.made += 1
+            manager.counters.reservations.made += 1;
         }),
         (Invariant::Reservations, |manager| {
             let reservations = &mut manager.counters.reservations;
