@@ -5,11 +5,11 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use crate::clock::Active;
-use crate::deadlines::Deadlines;
 use crate::id::{Key, ReservationId};
 use crate::invariant::{Invariant, Violation, ensure};
 use crate::list::{Linked, Links, List};
 use crate::names::{HashKey, Names};
+use crate::slot_heap::SlotHeap;
 use crate::slots::{Misplaced, Slots};
 use crate::source::Source;
 use crate::sources::Sources;
@@ -67,7 +67,7 @@ pub(crate) struct Seats {
     shared_sources: Sources,
     /// By slot of a connection, the seat that has a claim on it.
     claims: Vec<u32>,
-    deadlines: Deadlines<Active>,
+    deadlines: SlotHeap<Active>,
     /// Seats with a claim.
     claimed: u32,
 }
@@ -91,7 +91,7 @@ impl Seats {
             sources: Sources::new(hash_key),
             shared_sources: Sources::new(hash_key),
             claims: Vec::new(),
-            deadlines: Deadlines::new(),
+            deadlines: SlotHeap::new(),
             claimed: 0,
         }
     }

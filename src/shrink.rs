@@ -256,7 +256,7 @@ fn rename(
                 true
             }
             Event::Tick => true,
-            Event::Message { conn, .. } | Event::Closed { conn, .. } => named(conn),
+            Event::Message { conn, .. } | Event::Closed { conn, .. } | Event::Flushed { conn, .. } => named(conn),
         },
         Call::Request(request) => match request {
             Request::Broadcast { except, .. } | Request::BroadcastAll { except, .. } => {

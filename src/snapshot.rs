@@ -10,6 +10,7 @@ use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use serde_json::{Map, Value};
 
+use crate::backlog::SavedBacklog;
 use crate::clock::{Active, Clock};
 use crate::config::{Config, ConfigError};
 use crate::id::{ConnId, LobbyId, ReservationId};
@@ -68,6 +69,10 @@ pub(crate) struct State {
     pub(crate) free_connections: Vec<ConnId>,
     /// As `retired_lobbies`.
     pub(crate) retired_connections: Vec<u32>,
+    /// The backlogs of open connections that have one, in the order of their slots. `None` until the driver has reported
+    /// something flushed.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) backlogs: Option<Vec<SavedBacklog>>,
     /// In the order of their users' names, those of one user oldest first.
     pub(crate) reservations: Vec<SavedSeat>,
     /// As `free_lobbies`.

@@ -28,5 +28,8 @@
 #![doc = include_str!("../tests/transcripts/23-a-locked-lobby.md")]
 #![doc = include_str!("../tests/transcripts/24-limits-that-change.md")]
 #![doc = include_str!("../tests/transcripts/25-a-token-expires.md")]
+#![doc = include_str!("../tests/transcripts/26-a-slow-consumer.md")]
+#![doc = include_str!("../tests/transcripts/27-what-may-be-dropped.md")]
+#![doc = include_str!("../tests/transcripts/28-too-much-for-the-server.md")]
 #![doc = include_str!("../tests/transcripts/31-a-reservation.md")]
 #![doc = include_str!("../tests/transcripts/32-takeover-from-the-dead.md")]

@@ -159,6 +159,9 @@ impl Manager {
             pauses: counters.pauses,
             suspended: self.clock.suspended(),
             expired: counters.expired,
+            backlog: self.backlogs.total(),
+            dropped_messages: counters.dropped_messages,
+            excess_flushes: counters.excess_flushes,
             reserved_seats: slots::index(self.seats.len()),
             reservations: counters.reservations,
         }

@@ -20,6 +20,7 @@ use crate::event::Handshake;
 use crate::id::{ConnId, LobbyId, ReservationId};
 use crate::outbox::{Notice, Outbox};
 use crate::pulse::Pulse;
+use crate::receipt::Receipt;
 use crate::refusal::CloseFrame;
 use crate::seats::Claim;
 
@@ -81,6 +82,7 @@ impl Manager {
         if let &Some(source) = source {
             self.sources.enter(slot, source);
         }
+        self.backlogs.admit(slot);
 
         let record = self.users.at_mut(user);
         record.open.push_back(&mut self.conns, slot);
@@ -165,7 +167,8 @@ impl Manager {
         let replaced = cause == Closing::Replaced || self.seats.claim_on(slot).is_some();
         let user = self.conns.at(slot).user;
         if replaced && let Some(earlier) = self.users.at(user).replaced {
-            self.evict(moment, earlier, Eviction::Replaced, out);
+            let receipt = self.replaced_receipt(moment, earlier);
+            self.evict(earlier, Eviction::Replaced, receipt, out);
         }
         let receipt = self.closing_receipt(moment, slot, cause);
         out.close(ConnId::new(self.conns.key_at(slot)), frame, cause, receipt);
@@ -187,14 +190,15 @@ impl Manager {
     }
 
     /// Drops a connection without a handshake.
-    pub(super) fn evict(&mut self, moment: Moment, slot: u32, cause: Eviction, out: &mut Outbox) {
-        let receipt = self.eviction_receipt(moment, slot, cause);
+    pub(super) fn evict(&mut self, slot: u32, cause: Eviction, receipt: Receipt, out: &mut Outbox) {
         out.evict(ConnId::new(self.conns.key_at(slot)), cause, receipt);
         let evictions = &mut self.counters.evictions;
         match cause {
             Eviction::Stale => evictions.stale += 1,
             Eviction::CloseTimeout => evictions.close_timeout += 1,
             Eviction::Replaced => evictions.replaced += 1,
+            Eviction::SlowConsumer => evictions.slow_consumer += 1,
+            Eviction::OverBudget => evictions.over_budget += 1,
         }
         self.end(slot, Ending::Evicted(cause), out);
     }
@@ -304,5 +308,6 @@ impl Manager {
         record.open_count -= 1;
         self.population.users -= u32::from(record.open_count == 0);
         self.population.open -= 1;
+        self.backlogs.forget(slot);
     }
 }

@@ -44,6 +44,7 @@ mod model;
 mod model_clock;
 mod model_doors;
 mod model_entry;
+mod model_flow;
 mod model_health;
 mod model_seats;
 mod pair;
