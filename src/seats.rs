@@ -100,6 +100,12 @@ impl Seats {
         self.held.len()
     }
 
+    /// Asked before anything else, so that who never reserves pays for nothing more.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Those that count: not the ones that are shared.
     pub(crate) fn taken(&self) -> u32 {
         crate::slots::index(self.len()) - self.claimed
@@ -111,7 +117,7 @@ impl Seats {
     }
 
     pub(crate) fn in_lobby(&self, name: &str) -> u32 {
-        if self.len() == 0 {
+        if self.is_empty() {
             return 0;
         }
         let lobby = self.lobbies.find(name);
@@ -119,7 +125,7 @@ impl Seats {
     }
 
     pub(crate) fn of_source(&self, source: Source) -> u32 {
-        if self.len() == 0 {
+        if self.is_empty() {
             return 0;
         }
         self.sources.count(source) - self.shared_sources.count(source)
@@ -132,7 +138,7 @@ impl Seats {
 
     /// A user's entry, if there is one. No name is hashed if nobody has a seat.
     fn holder(&self, name: &str) -> Option<u32> {
-        if self.len() == 0 { None } else { self.users.find(name) }
+        if self.is_empty() { None } else { self.users.find(name) }
     }
 
     /// The seat with an id that may be anybody's.
@@ -163,6 +169,13 @@ impl Seats {
     /// When the first of them is given up, and which it is.
     pub(crate) fn peek(&self) -> Option<(Active, u32)> {
         self.deadlines.peek()
+    }
+
+    /// Whichever comes first: the instant when one of them is given up, or another one.
+    #[cold]
+    pub(crate) fn earliest_due(&self, other: Option<Active>) -> Option<Active> {
+        let given_up = self.peek().map(|(due, _)| due);
+        other.into_iter().chain(given_up).min()
     }
 
     pub(crate) fn due_at(&self, slot: u32) -> Option<Active> {
@@ -253,6 +266,9 @@ impl Seats {
 
     /// A connection that somebody may have a claim on has entered or left a lobby.
     pub(crate) fn moved(&mut self, conn: u32, lobby: &str, is_there: bool) {
+        if self.is_empty() {
+            return;
+        }
         let Some(slot) = self.claim_on(conn) else {
             return;
         };

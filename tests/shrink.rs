@@ -175,7 +175,7 @@ fn a_reservation_is_named_anew_and_who_had_one_that_is_left_out_comes_without() 
     let script = script(&config, &inputs);
     let used = script.shrink(|excerpt| {
         let (inputs, stats) = counts(excerpt);
-        stats.reservations.used > 0 && inputs.iter().any(|input| input.contains("cid"))
+        stats.reservations.used > 0 && inputs.iter().any(|input| input.contains(r#"cid","reservation"#))
     });
     assert_eq!(
         counts(&used.unwrap()).0,

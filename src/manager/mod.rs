@@ -138,6 +138,7 @@ impl Manager {
     }
 
     /// The gate: every call with a `now` passes it first.
+    #[inline]
     fn enter_call(&mut self, now: Time, out: &mut Outbox) -> Moment {
         if self.stale_wave && !self.is_stale_wave() {
             self.stale_wave = false;
@@ -153,13 +154,13 @@ impl Manager {
         moment
     }
 
-    /// When the next patience is at its end, a connection's or the one with which a seat is kept.
+    /// When the next patience is at its end, a connection's or the one with which a seat is kept. Part of every call.
+    #[inline]
     fn earliest_due(&self) -> Option<Active> {
-        let (check, seat) = (self.deadlines.peek(), self.seats.peek());
-        match (check.map(|(due, _)| due), seat) {
-            (Some(due), Some((given_up, _))) => Some(due.min(given_up)),
-            (due, None) => due,
-            (None, seat) => seat.map(|(given_up, _)| given_up),
+        let check = self.deadlines.peek().map(|(due, _)| due);
+        if self.seats.is_empty() {
+            return check;
         }
+        self.seats.earliest_due(check)
     }
 }
