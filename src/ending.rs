@@ -8,7 +8,7 @@ use crate::event::Cause;
 
 /// Why the manager tells a connection to close.
 ///
-/// JSON form: `"requested"`, `"replaced"`, `"expired"`.
+/// JSON form: `"requested"`, `"replaced"`, `"expired"`, `"rate_limited"`, `"message_too_big"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -21,6 +21,11 @@ pub enum Closing {
     Replaced,
     /// What its user had proved has [expired](crate::Handshake::expires).
     Expired,
+
+    /// Its messages came too fast too often: [`Config::max_violations`](crate::Config::max_violations).
+    RateLimited,
+    /// It sent a message longer than [`Config::max_message_bytes`](crate::Config::max_message_bytes).
+    MessageTooBig,
 }
 
 impl fmt::Display for Closing {
@@ -29,6 +34,8 @@ impl fmt::Display for Closing {
             Self::Requested => "requested",
             Self::Replaced => "replaced",
             Self::Expired => "expired",
+            Self::RateLimited => "rate limited",
+            Self::MessageTooBig => "message too big",
         })
     }
 }

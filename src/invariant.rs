@@ -123,6 +123,13 @@ invariants! {
     BacklogBudget,
     /// Under a budget, everybody with a backlog is listed as one of at least that size, and nobody else is.
     Heaviest,
+
+    /// No bucket is further from full than its rate lets it be, and where a rate is off there are none.
+    Buckets,
+    /// An open connection has fewer violations than it would be closed for, and none if no rate limits its messages.
+    Violations,
+    /// No more was dropped than came, and nobody was closed for it who was not told to close.
+    Drops,
     /// Each user and lobby counts the seats reserved there, lists them, and is kept as long as there are any.
     Seats,
     /// A reserved seat is shared at most with one open connection of its user, where both would sit, and not with two.

@@ -10,6 +10,7 @@ use core::time::Duration;
 use serde::Serialize;
 
 use crate::ending::{Closing, Ending, Eviction, Lapse};
+use crate::event::RateScope;
 use crate::id::{ConnId, LobbyId, ReservationId};
 use crate::payload::{Payload, Text};
 use crate::receipt::Receipt;
@@ -224,6 +225,21 @@ pub enum Notice<'a> {
         /// How many messages were dropped since it was open or the last such notice.
         dropped: u32,
     },
+
+    /// A message came too soon after others and was dropped. If it was one violation too many, `Close` follows.
+    Throttled {
+        /// Whose message.
+        conn: ConnId,
+        /// Which rate stood against it.
+        by: RateScope,
+        /// When a message would be taken, if no other is until then.
+        #[serde(with = "nanos")]
+        retry_after: Duration,
+        /// The violations of this connection that are not forgotten, with this one.
+        violations: u32,
+        /// What that rests on.
+        receipt: Receipt,
+    },
     /// A reserved seat is given up, though nobody used or [released](crate::Manager::release) the reservation.
     ReservationLapsed {
         /// Which reservation.
@@ -266,6 +282,18 @@ impl fmt::Display for Notice<'_> {
                 write!(f, "{missed} of {open} connections are silent")
             }
             Self::Writable { conn, dropped } => write!(f, "{conn} has room again, after {dropped} dropped"),
+            Self::Throttled {
+                conn,
+                by,
+                retry_after,
+                violations,
+                ..
+            } => {
+                write!(
+                    f,
+                    "{conn} is throttled by the rate of its {by}: again after {retry_after:?} (violation {violations})"
+                )
+            }
             Self::ReservationLapsed {
                 reservation,
                 lobby_name,

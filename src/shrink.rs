@@ -286,7 +286,8 @@ fn rename(
             | Request::KickLobby { .. }
             | Request::LockLobby { .. }
             | Request::UnlockLobby { .. }
-            | Request::SetLimit { .. } => true,
+            | Request::SetLimit { .. }
+            | Request::SetRate { .. } => true,
         },
     }
 }

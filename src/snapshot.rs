@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use crate::backlog::SavedBacklog;
 use crate::clock::{Active, Clock};
 use crate::config::{Config, ConfigError};
+use crate::gcra::Bucket;
 use crate::id::{ConnId, LobbyId, ReservationId};
 use crate::invariant::Violation;
 use crate::json::nullable;
@@ -73,6 +74,9 @@ pub(crate) struct State {
     /// something flushed.
     #[serde(deserialize_with = "nullable")]
     pub(crate) backlogs: Option<Vec<SavedBacklog>>,
+
+    /// Of the connect rate.
+    pub(crate) connect_bucket: Bucket,
     /// In the order of their users' names, those of one user oldest first.
     pub(crate) reservations: Vec<SavedSeat>,
     /// As `free_lobbies`.
@@ -105,6 +109,9 @@ pub(crate) struct SavedUser {
     pub(crate) closing: Vec<SavedClosing>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) replaced: Option<SavedClosing>,
+
+    /// Of the user's message rate.
+    pub(crate) message_bucket: Bucket,
 }
 
 /// An open connection.
@@ -122,6 +129,11 @@ pub(crate) struct SavedConn {
     pub(crate) source: Option<Source>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) expires: Option<Time>,
+
+    /// Of its own message rate.
+    pub(crate) message_bucket: Bucket,
+    /// Of the message rates, its own and the user's.
+    pub(crate) violations: u32,
 }
 
 /// A connection that was told to close. Its pulse shows nowhere any more.

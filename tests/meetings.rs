@@ -3,8 +3,8 @@
 
 use lobbykeeper::Config;
 use lobbykeeper::testing::strategy::{
-    crowd_settings, crowd_step, crowded_settings, door_step, hasty_step, knobs, newcomer, patient_step, seat_step,
-    slow_step, step,
+    chatty_settings, chatty_step, crowd_settings, crowd_step, crowded_settings, door_step, hasty_step, knobs, newcomer,
+    patient_step, seat_step, slow_step, step,
 };
 use lobbykeeper::testing::{Meeting, Meetings, Pair, Step};
 use proptest::collection::vec;
@@ -24,6 +24,7 @@ fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 7] {
         (crowd_settings(), crowd).boxed(),
         (any_settings(), vec(door_step(), 1..=120)).boxed(),
         (any_settings(), vec(slow_step(), 1..=120)).boxed(),
+        (chatty_settings(), vec(chatty_step(), 1..=120)).boxed(),
         (crowded_settings(), vec(seat_step(), 1..=120)).boxed(),
     ]
 }

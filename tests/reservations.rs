@@ -6,8 +6,8 @@ mod support;
 use cases::cases;
 use lobbykeeper::testing::check_invariants;
 use lobbykeeper::{
-    Closing, Command, Config, ConnId, Handshake, Lapse, Limit, Manager, Notice, Outbox, RefusalRule, ReservationId,
-    Retry, Source, Time, UserOverflow,
+    Closing, Command, Config, ConnId, Handshake, Lapse, Limit, Manager, Notice, Outbox, Rate, RefusalRule,
+    ReservationId, Retry, Source, Time, UserOverflow,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -17,6 +17,14 @@ use support::{Desk, frame, secs};
 use RefusalRule::{Expired, LobbyFull, LobbyLocked, ReservationVoid, ServerFull, SourceLimit, UserLimit};
 
 const ANN: &str = "ann";
+
+/// The limits that seats count for.
+const OF_SEATS: [Limit; 4] = [
+    Limit::Connections,
+    Limit::ConnectionsPerLobby,
+    Limit::ConnectionsPerUser,
+    Limit::ConnectionsPerSource,
+];
 
 fn ann() -> Handshake<'static> {
     Handshake::new("den", ANN)
@@ -91,7 +99,7 @@ fn handshake() -> impl Strategy<Value = Handshake<'static>> {
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let which = any::<Index>;
     let lobby = || select(vec!["den", "hall"]);
-    let limit = (select(Limit::ALL.to_vec()), prop::option::of(1_u32..4));
+    let limit = (select(OF_SEATS.to_vec()), prop::option::of(1_u32..4));
     let act = prop_oneof![
         8 => handshake().prop_map(Act::Reserve),
         5 => handshake().prop_map(Act::Connect),
@@ -451,6 +459,27 @@ fn whoever_is_inside_cannot_take_a_seat_in_another_lobby_that_is_held() {
     );
 }
 
+#[test]
+fn the_connect_rate_is_paid_when_a_seat_is_reserved_and_not_when_it_is_taken() {
+    let mut desk = Desk::with(Config {
+        connect_rate: Some(Rate {
+            events: 1,
+            per: secs(5),
+            burst: 2,
+        }),
+        ..Config::default()
+    });
+    let held = [ann(), of("bob")].map(|one| desk.reserve(one).unwrap());
+    assert_eq!(unreserved(&mut desk, of("cat")), Some(RefusalRule::ConnectRate));
+    assert_eq!(refused(&mut desk, of("cat")), Some(RefusalRule::ConnectRate));
+    for (handshake, held) in [ann(), of("bob")].into_iter().zip(held) {
+        assert_eq!(refused(&mut desk, handshake.reservation(held)), None);
+    }
+    desk.wait(secs(5));
+    assert_eq!(refused(&mut desk, of("cat")), None, "nothing more was paid since");
+    assert_eq!(refused(&mut desk, of("dan")), Some(RefusalRule::ConnectRate));
+}
+
 // What happens to it.
 
 #[test]
@@ -459,10 +488,7 @@ fn locks_and_lowered_limits_are_for_those_who_come_later() {
     desk.connect("den", "bob");
     let held = desk.reserve(ann()).unwrap();
     desk.lock("den");
-    for limit in Limit::ALL
-        .into_iter()
-        .filter(|&limit| limit != Limit::LobbiesPerConnection)
-    {
+    for limit in OF_SEATS {
         desk.set_limit(limit, 0);
     }
     assert_eq!(refused(&mut desk, ann()), Some(ServerFull));

@@ -10,6 +10,7 @@ mod invariants;
 mod limits;
 mod locks;
 mod query;
+mod rates;
 mod receipts;
 mod reservations;
 mod restore;
@@ -22,6 +23,7 @@ use alloc::vec::Vec;
 pub use query::LobbyUsers;
 
 use self::conn::{Conn, Lobby, User};
+use self::rates::Rates;
 use self::transitions::Population;
 use crate::backlog::Backlogs;
 use crate::clock::{Active, Clock, Moment};
@@ -74,6 +76,7 @@ pub struct Manager {
     /// Until when the open connections may stay that may not stay for ever: on the driver's clock.
     expiries: SlotHeap<Time>,
     peaks: Peaks,
+    rates: Rates,
     /// Seats that are reserved.
     seats: Seats,
 
@@ -114,6 +117,7 @@ impl Manager {
             sources: Sources::new(hash_key),
             expiries: SlotHeap::new(),
             peaks: Peaks::of(&config),
+            rates: Rates::new(&config),
             seats: Seats::new(hash_key),
             population: Population::default(),
             counters: Counters::default(),

@@ -68,11 +68,11 @@ impl Manager {
         if let Some(seat) = held {
             self.seats.remove(seat);
             self.counters.reservations.used += 1;
+        } else {
+            self.rates.charge_connect(moment.active);
         }
-        let user = self
-            .users
-            .find(user)
-            .unwrap_or_else(|| self.users.insert(user, User::NEW).index);
+        let known = self.users.find(user);
+        let user = known.unwrap_or_else(|| self.users.insert(user, User::NEW).index);
         let key = self.conns.insert(Conn::new(user, Pulse::new(moment.active)));
         let (slot, conn) = (key.index, ConnId::new(key));
         let first_ping = self.first_ping(moment, conn);
@@ -83,6 +83,7 @@ impl Manager {
             self.sources.enter(slot, source);
         }
         self.backlogs.admit(slot);
+        self.rates.admitted(slot, user, known.is_none());
 
         let record = self.users.at_mut(user);
         record.open.push_back(&mut self.conns, slot);
@@ -162,6 +163,7 @@ impl Manager {
         slot: u32,
         frame: &CloseFrame,
         cause: Closing,
+        receipt: Receipt,
         out: &mut Outbox,
     ) {
         let replaced = cause == Closing::Replaced || self.seats.claim_on(slot).is_some();
@@ -170,7 +172,6 @@ impl Manager {
             let receipt = self.replaced_receipt(moment, earlier);
             self.evict(earlier, Eviction::Replaced, receipt, out);
         }
-        let receipt = self.closing_receipt(moment, slot, cause);
         out.close(ConnId::new(self.conns.key_at(slot)), frame, cause, receipt);
         self.counters.closes += 1;
         self.withdraw(slot, out);
@@ -186,7 +187,8 @@ impl Manager {
     /// Closes an open connection in favour of a newer one of its user.
     fn replace(&mut self, moment: Moment, slot: u32, out: &mut Outbox) {
         let frame = self.config.answers.replaced.clone();
-        self.begin_close(moment, slot, &frame, Closing::Replaced, out);
+        let receipt = self.replacement_receipt(moment, slot);
+        self.begin_close(moment, slot, &frame, Closing::Replaced, receipt, out);
     }
 
     /// Drops a connection without a handshake.
@@ -241,6 +243,7 @@ impl Manager {
         if let Some(victim) = victim {
             self.claim(key.index, victim);
         }
+        self.rates.charge_connect(moment.active);
         self.counters.reservations.made += 1;
         ReservationId::new(key)
     }

@@ -39,6 +39,7 @@
 
 mod invariants;
 mod meetings;
+mod meetings_rates;
 mod meetings_seats;
 mod model;
 mod model_clock;
@@ -46,6 +47,7 @@ mod model_doors;
 mod model_entry;
 mod model_flow;
 mod model_health;
+mod model_rates;
 mod model_seats;
 mod pair;
 mod pong;

@@ -1,5 +1,7 @@
 //! The model's doors: who comes in, and into which lobbies.
 
+use std::time::Duration;
+
 use crate::{
     Answer, Closing, ConnId, Eviction, Handshake, LobbyId, LobbyRef, Receipt, RefusalRule, ReservationId, Retry, Time,
     UserOverflow,
@@ -8,6 +10,7 @@ use crate::{
 use super::model::{Conn, Lobby, Model, Phase};
 use super::model_flow::Queue;
 use super::model_health::Health;
+use super::model_rates::Taken;
 use super::told::{NotEntered, Told, TurnedAway};
 
 /// A rule that stands against somebody, what it saw and what it allows.
@@ -43,7 +46,7 @@ fn full(rule: RefusalRule, limit: Option<u32>, count: usize) -> Option<Against> 
 /// A reason, and when to come again.
 pub(super) fn with_advice(reason: &str, retry: Retry) -> String {
     match retry {
-        Retry::After(delay) => format!("{reason};retry={}", delay.as_millis()),
+        Retry::After(delay) => format!("{reason};retry={}", delay.as_nanos().div_ceil(1_000_000)),
         Retry::Now => format!("{reason};retry=0"),
         Retry::Never => reason.into(),
     }
@@ -94,6 +97,7 @@ impl Model {
             full(RefusalRule::LobbyFull, config.max_connections_per_lobby, members),
             full(RefusalRule::UserLimit, config.max_connections_per_user, theirs),
             full(RefusalRule::SourceLimit, limit_per_source, from_there),
+            self.check_connect_rate().err(),
         ];
         let way = Way { victim, held: None };
         against.into_iter().flatten().next().map_or(Ok(way), Err)
@@ -104,6 +108,8 @@ impl Model {
         if let Some(held) = held {
             self.take_seat(held);
             self.counted.seats.used += 1;
+        } else {
+            self.count_connect();
         }
         let id = ConnId::from_bits(self.conn_ids.take()).unwrap();
         let health = Health::new(&self.config, self.clock.active(), id);
@@ -117,12 +123,17 @@ impl Model {
             source: handshake.source,
             expires: handshake.expires,
             queue: Queue::default(),
+            messages: Taken::default(),
+            violations: 0,
         });
         self.counted.admissions += 1;
         self.enter(id, &handshake.lobby);
         if let Some(victim) = victim {
             let close = self.config.answers.replaced.clone();
-            self.begin_close(victim, &close, Closing::Replaced);
+            // The newcomer is there already. Its seat may have been reserved under a limit that is off by now.
+            let others = (self.conns_of(&handshake.user).len() + self.seats_of(&handshake.user) - 1) as u64;
+            let most = self.config.max_connections_per_user.map_or(others, u64::from);
+            self.begin_close(victim, &close, Closing::Replaced, (others, most));
         }
         Ok(id)
     }
@@ -156,6 +167,10 @@ impl Model {
     pub(crate) fn refusal(&self, against: Against) -> TurnedAway {
         let Against { rule, seen, threshold } = against;
         let answers = &self.config.answers;
+        let connect_rate = Answer {
+            close: answers.connect_rate.clone(),
+            retry: Retry::After(Duration::from_nanos(seen.saturating_sub(threshold))),
+        };
         let (Answer { close, retry }, verbatim) = match rule {
             RefusalRule::ServerFull => (&answers.server_full, true),
             RefusalRule::LobbyFull => (&answers.lobby_full, true),
@@ -163,6 +178,7 @@ impl Model {
             RefusalRule::LobbyLocked => (&answers.lobby_locked, false),
             RefusalRule::SourceLimit => (&answers.source_limit, false),
             RefusalRule::Expired => (&answers.expired, false),
+            RefusalRule::ConnectRate => (&connect_rate, false),
             RefusalRule::ReservationVoid => (&answers.reservation_void, false),
             RefusalRule::InvalidName => (&answers.invalid_name, false),
         };
@@ -191,6 +207,7 @@ impl Model {
             RefusalRule::LobbyLocked => self.counted.lobby_locked += 1,
             RefusalRule::SourceLimit => self.counted.source_limit += 1,
             RefusalRule::Expired => self.counted.refused_expired += 1,
+            RefusalRule::ConnectRate => self.counted.connect_rate += 1,
             RefusalRule::ReservationVoid => self.counted.seats.void += 1,
         }
         self.refusal(against)

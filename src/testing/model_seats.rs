@@ -98,6 +98,7 @@ impl Model {
             pauses: self.clock.pauses,
             replaces: victim,
         });
+        self.count_connect();
         self.counted.seats.made += 1;
         Ok(id)
     }
