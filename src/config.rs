@@ -111,7 +111,7 @@ pub struct Config {
     /// proves life, but it is dropped, and its connection closed with [`Answers::message_too_big`]. It pays for nothing.
     /// Default: no limit.
     pub max_message_bytes: Option<u32>,
-    /// How often the server admits a connection, a replacement included. Only who passes all other checks is charged, and
+    /// How often the server admits a connection, a replacement included, or reserves a seat for one. Only who passes all other checks is charged, and
     /// only who is admitted; the others are told [exactly](RefusalRule::ConnectRate) when to come again. Default: no
     /// limit.
     pub connect_rate: Option<Rate>,

@@ -13,7 +13,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 /// Settings and steps of each kind.
-fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 7] {
+fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 8] {
     let any_settings = || knobs().prop_map(Config::from);
     let crowd =
         (vec(newcomer(), 2..=12), vec(crowd_step(), 1..=120)).prop_map(|(crowd, later)| [crowd, later].concat());

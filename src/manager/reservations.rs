@@ -13,7 +13,7 @@ use crate::time::Time;
 impl Manager {
     /// Holds a seat for a connection that is to come: while the driver authenticates it, say, or finds out whether the
     /// one is dead whose place it is to take. The checks are those of [`connected`](Self::connected), in the same order,
-    /// and so are the refusals.
+    /// and so are the refusals; the [connect rate](crate::Config::connect_rate) is paid now, and not when the seat is taken.
     ///
     /// A reserved seat counts as an open connection does: for the server, its lobby, its user and its
     /// [source](Handshake::source). In a lobby without a member it is held as well, but that does not open the lobby, and

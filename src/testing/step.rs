@@ -348,6 +348,16 @@ impl Seen {
         seen.map_or_else(|| forged(0), |seat| seat.handshake.clone().reservation(seat.id))
     }
 
+    fn connected(&self, mut handshake: Handshake<'static>, until: Until) -> Call<'static> {
+        handshake.expires = until.time(self.last_call);
+        Call::Event(Event::Connected(handshake))
+    }
+
+    fn release(&self, ticket: Ticket) -> Request<'static> {
+        let reservation = self.seat(ticket).reservation.expect("one was put there");
+        Request::Release { reservation }
+    }
+
     fn except(&self, but: But) -> Except<'static> {
         match but {
             But::Nobody => Except::Nobody,
@@ -443,9 +453,7 @@ impl Act {
                 return Call::Event(Event::Connected(Handshake::new(lobby.lobby(), user.user())));
             }
             Self::ConnectFrom(lobby, user, source, until) => {
-                let mut handshake = newcomer(lobby, user, source);
-                handshake.expires = until.time(here.last_call);
-                return Call::Event(Event::Connected(handshake));
+                return here.connected(newcomer(lobby, user, source), until);
             }
             Self::Message(who, said) => {
                 let conn = here.conn(who);
@@ -530,13 +538,9 @@ impl Act {
             },
             Self::Reserve(lobby, user, source) => Request::Reserve(newcomer(lobby, user, source)),
             Self::ConnectReserved(ticket, swap, until) => {
-                let mut handshake = swap.apply(here.seat(ticket));
-                handshake.expires = until.time(here.last_call);
-                return Call::Event(Event::Connected(handshake));
+                return here.connected(swap.apply(here.seat(ticket)), until);
             }
-            Self::Release(ticket) => Request::Release {
-                reservation: here.seat(ticket).reservation.expect("one was put there"),
-            },
+            Self::Release(ticket) => here.release(ticket),
             Self::ReserveAgain(ticket) => Request::Reserve(here.seat(ticket)),
             Self::Extend(who, until) => Request::Extend {
                 conn: here.conn(who),
