@@ -111,10 +111,14 @@ pub struct Config {
     /// proves life, but it is dropped, and its connection closed with [`Answers::message_too_big`]. It pays for nothing.
     /// Default: no limit.
     pub max_message_bytes: Option<u32>,
-    /// How often the server admits a connection, a replacement included. Only who passes all other checks is charged,
-    /// and only who is admitted; the others are told [exactly](RefusalRule::ConnectRate) when to come again. Default:
-    /// no limit.
+    /// How often the server admits a connection, a replacement included, or reserves a seat for one. Only who passes all
+    /// other checks is charged, and only who is admitted; the others are told [exactly](RefusalRule::ConnectRate) when to
+    /// come again. Default: no limit.
     pub connect_rate: Option<Rate>,
+    /// For how long a seat is [reserved](crate::Manager::reserve), the server's pauses not counted. After a pause it is
+    /// held for once more as long. Default: 10 s.
+    #[serde(with = "nanos")]
+    pub reservation_ttl: Duration,
     /// Close codes, reasons and retry advice.
     pub answers: Answers,
     /// Spreads the first pings over the interval. It shapes the output: the same seed and events give the same output.
@@ -153,6 +157,7 @@ impl Default for Config {
             max_violations: None,
             max_message_bytes: None,
             connect_rate: None,
+            reservation_ttl: Duration::from_secs(10),
             answers: Answers::default(),
             seed: 0,
             hash_key: [0, 0],
@@ -209,6 +214,7 @@ impl Config {
             ("ping_timeout", Some(self.ping_timeout)),
             ("ping_user_timeout", Some(self.ping_user_timeout)),
             ("close_timeout", Some(self.close_timeout)),
+            ("reservation_ttl", Some(self.reservation_ttl)),
         ];
         for (field, time) in times {
             if time == Some(Duration::ZERO) {

@@ -59,10 +59,10 @@ impl Model {
         conns.iter().filter(|&&conn| self.kick(conn, close)).count()
     }
 
-    /// How many open connections there are from a source.
+    /// How many open connections there are from a source, and reserved seats.
     pub(crate) fn count_from(&self, source: Source) -> usize {
         let theirs = self.open_conns().filter(|conn| conn.source == Some(source));
-        theirs.count()
+        theirs.count() + self.seats_from(source)
     }
 
     pub(super) fn check_expiry(&self, handshake: &Handshake<'_>) -> Result<(), Against> {
