@@ -95,26 +95,30 @@ pub struct Config {
     /// has the lowest index. An evicted recipient does not get the message. Default: no limit.
     pub max_total_backlog_bytes: Option<u64>,
     /// How often each connection may send something: messages and control frames alike, all but the pong that answers
-    /// the outstanding ping. What comes too often is [dropped](crate::DropReason::Throttled), which costs nothing but a
-    /// violation. Time that the server was paused earns nothing, here and in the other rates. Default: no limit.
+    /// the outstanding ping. What comes too often is [dropped](crate::DropReason::Throttled), which costs nothing but
+    /// a violation. Time that the server was paused earns nothing, here and in the other rates. Default: no limit.
     pub message_rate: Option<Rate>,
     /// The same for each user, over all of the user's connections together, beside `message_rate`: what either holds
     /// against a message drops it, and then neither is charged. What a user has used is forgotten with the user's last
     /// connection; `connect_rate` bounds what is gained by that. Default: no limit.
     pub user_message_rate: Option<Rate>,
-    /// How many violations of the message rates close a connection, with [`Answers::rate_limited`]; at least 1. They are
-    /// forgotten whenever one of its messages is taken at a time when the connection could have sent a whole burst (or
-    /// its user could, if there is no `message_rate`). A burst of 1 therefore forgives with every message. Default: none
-    /// do.
+    /// How many violations of the message rates close a connection, with [`Answers::rate_limited`]; at least 1. They
+    /// are forgotten whenever one of its messages is taken at a time when the connection could have sent a whole burst
+    /// (or its user could, if there is no `message_rate`). A burst of 1 therefore forgives with every message. Default:
+    /// none do.
     pub max_violations: Option<u32>,
     /// How long a message may be, in bytes; at least 125, so that control frames and health pongs fit. A longer one
     /// proves life, but it is dropped, and its connection closed with [`Answers::message_too_big`]. It pays for nothing.
     /// Default: no limit.
     pub max_message_bytes: Option<u32>,
-    /// How often the server admits a connection, a replacement included. Only who passes all other checks is charged, and
-    /// only who is admitted; the others are told [exactly](RefusalRule::ConnectRate) when to come again. Default: no
-    /// limit.
+    /// How often the server admits a connection, a replacement included, or reserves a seat for one. Only who passes all
+    /// other checks is charged, and only who is admitted; the others are told [exactly](RefusalRule::ConnectRate) when to
+    /// come again. Default: no limit.
     pub connect_rate: Option<Rate>,
+    /// For how long a seat is [reserved](crate::Manager::reserve), the server's pauses not counted. After a pause it is
+    /// held for once more as long. Default: 10 s.
+    #[serde(with = "nanos")]
+    pub reservation_ttl: Duration,
     /// Close codes, reasons and retry advice.
     pub answers: Answers,
     /// Spreads the first pings over the interval. It shapes the output: the same seed and events give the same output.
@@ -153,6 +157,7 @@ impl Default for Config {
             max_violations: None,
             max_message_bytes: None,
             connect_rate: None,
+            reservation_ttl: Duration::from_secs(10),
             answers: Answers::default(),
             seed: 0,
             hash_key: [0, 0],
@@ -209,6 +214,7 @@ impl Config {
             ("ping_timeout", Some(self.ping_timeout)),
             ("ping_user_timeout", Some(self.ping_user_timeout)),
             ("close_timeout", Some(self.close_timeout)),
+            ("reservation_ttl", Some(self.reservation_ttl)),
         ];
         for (field, time) in times {
             if time == Some(Duration::ZERO) {

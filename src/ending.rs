@@ -74,6 +74,28 @@ impl fmt::Display for Eviction {
     }
 }
 
+/// Why a reservation is void before it was used.
+///
+/// JSON form: `"expired"`, `"kicked"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Lapse {
+    /// It was not used within [`Config::reservation_ttl`](crate::Config::reservation_ttl).
+    Expired,
+    /// Its user was kicked: [`kick_user`](crate::Manager::kick_user).
+    Kicked,
+}
+
+impl fmt::Display for Lapse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "expired",
+            Self::Kicked => "its user was kicked",
+        })
+    }
+}
+
 /// How a connection ended.
 ///
 /// JSON form: `{"closed":"peer"}`, `{"evicted":"stale"}`.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::ConfigError;
 use crate::gcra::Rate;
-use crate::id::{ConnId, LobbyId};
+use crate::id::{ConnId, LobbyId, ReservationId};
 use crate::json::{nullable, present};
 use crate::limit::{Limit, RateLimit};
 use crate::outgoing::Outgoing;
@@ -223,12 +223,19 @@ pub enum Request<'a> {
         #[serde(deserialize_with = "nullable")]
         rate: Option<Rate>,
     },
+    /// [`Manager::reserve`](crate::Manager::reserve).
+    Reserve(Handshake<'a>),
+    /// [`Manager::release`](crate::Manager::release).
+    Release {
+        /// Which reservation.
+        reservation: ReservationId,
+    },
 }
 
 /// What [`Manager::apply`](crate::Manager::apply) returns: what the method returned.
 ///
 /// JSON form: `{"connected":{"Ok":"c0v1"}}`, `{"message":"deliver"}`, `{"changed":true}`, `{"addressed":3}`,
-/// `{"entered":{"Ok":"l0v1"}}`, `{"limit_set":{"Ok":null}}`, `"ticked"`.
+/// `{"entered":{"Ok":"l0v1"}}`, `{"limit_set":{"Ok":null}}`, `{"reserved":{"Ok":"r0v1"}}`, `"ticked"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -239,7 +246,7 @@ pub enum Reply {
     Message(Inbound),
     /// Of `tick`.
     Ticked,
-    /// Of `closed`, `flushed`, `leave`, `kick`, `lock_lobby`, `unlock_lobby` and `extend`.
+    /// Of `closed`, `flushed`, `leave`, `kick`, `lock_lobby`, `unlock_lobby`, `extend` and `release`.
     Changed(bool),
     /// Of all that send, ping or close: to how many connections.
     Addressed(usize),
@@ -247,6 +254,8 @@ pub enum Reply {
     Entered(Result<LobbyId, JoinError>),
     /// Of `set_limit` and `set_rate`.
     LimitSet(Result<(), ConfigError>),
+    /// Of `reserve`.
+    Reserved(Result<ReservationId, Refusal>),
 }
 
 /// Who connects, and where to. The driver has authenticated the user.
@@ -268,8 +277,8 @@ pub enum Reply {
 /// assert_eq!(handshake.source, Some(peer.into()));
 /// ```
 ///
-/// JSON form: `{"lobby":"den","user":"ann"}`, and `"source":"00000000000000000000ffffc0000201"` and
-/// `"expires":3605000000000` if they are there; null is refused.
+/// JSON form: `{"lobby":"den","user":"ann"}`, and `"source":"00000000000000000000ffffc0000201"`,
+/// `"expires":3605000000000` and `"reservation":"r0v1"` if they are there; null is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -289,6 +298,9 @@ pub struct Handshake<'a> {
     /// [`extend`](crate::Manager::extend) sets it anew.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub expires: Option<Time>,
+    /// The seat that was [reserved](crate::Manager::reserve) for it, which it takes instead of one more.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub reservation: Option<ReservationId>,
 }
 
 impl<'a> Handshake<'a> {
@@ -299,6 +311,7 @@ impl<'a> Handshake<'a> {
             user: user.into(),
             source: None,
             expires: None,
+            reservation: None,
         }
     }
 
@@ -316,6 +329,15 @@ impl<'a> Handshake<'a> {
     pub fn expires(self, expires: Time) -> Self {
         Self {
             expires: Some(expires),
+            ..self
+        }
+    }
+
+    /// The same, in a seat that was reserved.
+    #[must_use]
+    pub fn reservation(self, reservation: ReservationId) -> Self {
+        Self {
+            reservation: Some(reservation),
             ..self
         }
     }

@@ -13,9 +13,9 @@ use crate::time::{duration_nanos, nanos};
 
 /// How often something may happen: `events` in each `per`, and up to `burst` of them at once after a rest.
 ///
-/// The interval between two events is `per / events` in nanoseconds, rounded up, and at least 1. In any window of time no
-/// more than `burst` + window / interval are let through, so never more than `burst` + `events` × window / `per`; and
-/// whoever keeps the interval is never held up. None of the three may be 0, else the settings are refused.
+/// The interval between two events is `per / events` in nanoseconds, rounded up, and at least 1. In any window of time
+/// no more than `burst` + window / interval are let through, so never more than `burst` + `events` × window / `per`;
+/// and whoever keeps the interval is never held up. None of the three may be 0, else the settings are refused.
 ///
 /// JSON form: `{"events":10,"per":1000000000,"burst":20}`, `per` in nanoseconds.
 ///

@@ -84,7 +84,7 @@ impl IdText {
     }
 }
 
-/// A text is not an id: see [`ConnId`] and [`LobbyId`] for their forms.
+/// A text is not an id: see [`ConnId`], [`LobbyId`] and [`ReservationId`] for their forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseIdError;
 
@@ -191,4 +191,14 @@ id! {
     ///
     /// Text and JSON form: `"l2v5"`.
     LobbyId, "l"
+}
+
+id! {
+    /// A seat that is reserved: eight bytes, `Copy`, and never reused.
+    ///
+    /// It is good for one connection. One that is stale, used or made up is refused; but indices and generations are
+    /// small numbers that can be guessed, so it is no secret to authenticate anybody with.
+    ///
+    /// Text and JSON form: `"r2v5"`.
+    ReservationId, "r"
 }

@@ -130,6 +130,14 @@ invariants! {
     Violations,
     /// No more was dropped than came, and nobody was closed for it who was not told to close.
     Drops,
+    /// Each user and lobby counts the seats reserved there, lists them, and is kept as long as there are any.
+    Seats,
+    /// A reserved seat is shared at most with one open connection of its user, where both would sit, and not with two.
+    Claims,
+    /// Each reserved seat is given up after the time set for it at the latest.
+    SeatTime,
+    /// Each reservation that was made is held, was used, was released or has lapsed.
+    Reservations,
 }
 
 impl fmt::Display for Invariant {

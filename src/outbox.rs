@@ -9,9 +9,9 @@ use core::time::Duration;
 
 use serde::Serialize;
 
-use crate::ending::{Closing, Ending, Eviction};
+use crate::ending::{Closing, Ending, Eviction, Lapse};
 use crate::event::RateScope;
-use crate::id::{ConnId, LobbyId};
+use crate::id::{ConnId, LobbyId, ReservationId};
 use crate::payload::{Payload, Text};
 use crate::receipt::Receipt;
 use crate::refusal::CloseFrame;
@@ -69,6 +69,12 @@ enum Record {
         conn: ConnId,
         user: Range<usize>,
         ending: Ending,
+    },
+    Lapsed {
+        reservation: ReservationId,
+        lobby_name: Range<usize>,
+        user: Range<usize>,
+        why: Lapse,
     },
     /// A notice without names.
     Notice(Notice<'static>),
@@ -234,6 +240,17 @@ pub enum Notice<'a> {
         /// What that rests on.
         receipt: Receipt,
     },
+    /// A reserved seat is given up, though nobody used or [released](crate::Manager::release) the reservation.
+    ReservationLapsed {
+        /// Which reservation.
+        reservation: ReservationId,
+        /// In which lobby the seat was.
+        lobby_name: &'a str,
+        /// For whom.
+        user: &'a str,
+        /// Why.
+        why: Lapse,
+    },
 }
 
 impl fmt::Display for Notice<'_> {
@@ -277,6 +294,12 @@ impl fmt::Display for Notice<'_> {
                     "{conn} is throttled by the rate of its {by}: again after {retry_after:?} (violation {violations})"
                 )
             }
+            Self::ReservationLapsed {
+                reservation,
+                lobby_name,
+                user,
+                why,
+            } => write!(f, "{reservation} of {user:?} in {lobby_name:?} lapsed: {why}"),
         }
     }
 }
@@ -398,6 +421,16 @@ impl Outbox {
         self.write(|| Record::Ended { conn, user, ending });
     }
 
+    pub(crate) fn lapsed(&mut self, reservation: ReservationId, lobby_name: &str, user: &str, why: Lapse) {
+        let (lobby_name, user) = (self.name(lobby_name), self.name(user));
+        self.write(|| Record::Lapsed {
+            reservation,
+            lobby_name,
+            user,
+            why,
+        });
+    }
+
     pub(crate) fn notice(&mut self, notice: Notice<'static>) {
         self.write(|| Record::Notice(notice));
     }
@@ -479,6 +512,17 @@ impl Outbox {
                 conn: *conn,
                 user: name(user),
                 ending: *ending,
+            }),
+            Record::Lapsed {
+                reservation,
+                lobby_name,
+                user,
+                why,
+            } => Output::Notice(Notice::ReservationLapsed {
+                reservation: *reservation,
+                lobby_name: name(lobby_name),
+                user: name(user),
+                why: *why,
             }),
             Record::Notice(notice) => Output::Notice(*notice),
         }

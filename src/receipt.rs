@@ -15,11 +15,12 @@ use crate::time::{Time, nanos};
 /// | [`InvalidName`](crate::RefusalRule::InvalidName) | bytes of the name | [`max_name_bytes`](crate::Config::max_name_bytes) | |
 /// | [`ServerFull`](crate::RefusalRule::ServerFull) | connections that count | [`max_connections`](crate::Config::max_connections) | |
 /// | [`LobbyFull`](crate::RefusalRule::LobbyFull) | members that stay | [`max_connections_per_lobby`](crate::Config::max_connections_per_lobby) | |
-/// | [`UserLimit`](crate::RefusalRule::UserLimit), [`Closing::Replaced`](crate::Closing::Replaced) | the user's open connections | [`max_connections_per_user`](crate::Config::max_connections_per_user) | |
+/// | [`UserLimit`](crate::RefusalRule::UserLimit), [`Closing::Replaced`](crate::Closing::Replaced) | the user's open connections, and seats reserved for others | [`max_connections_per_user`](crate::Config::max_connections_per_user) | |
 /// | [`TooManyLobbies`](crate::JoinError::TooManyLobbies) | the connection's lobbies | [`max_lobbies_per_connection`](crate::Config::max_lobbies_per_connection) | |
 /// | [`LobbyLocked`](crate::RefusalRule::LobbyLocked) | the user's connections there, 0 | 1 | |
 /// | [`SourceLimit`](crate::RefusalRule::SourceLimit) | the source's open connections that stay | [`max_connections_per_source`](crate::Config::max_connections_per_source) | |
 /// | [`RefusalRule::Expired`](crate::RefusalRule::Expired), [`Closing::Expired`](crate::Closing::Expired) | the driver's clock in nanoseconds | [`expires`](crate::Handshake::expires) in nanoseconds | |
+/// | [`ReservationVoid`](crate::RefusalRule::ReservationVoid) | seats held under the id for this user, from this source, in this lobby: 0 | 1 | |
 /// | [`Closing::Requested`](crate::Closing::Requested) | 0 | 0 | |
 /// | [`ConnectRate`](crate::RefusalRule::ConnectRate), [`Throttled`](crate::Notice::Throttled) | nanoseconds until the rate has its whole burst to give again | how many it may be for one more | |
 /// | [`Closing::RateLimited`](crate::Closing::RateLimited) | violations, this one included | [`max_violations`](crate::Config::max_violations) | |

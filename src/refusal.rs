@@ -172,8 +172,8 @@ pub struct Answers {
     /// proof. One who can get a new one may come with it at once.
     pub expired: Answer,
 
-    /// The connection has sent too much too often, [`Config::max_violations`](crate::Config::max_violations) times: 1008
-    /// (policy violation) `rate_limited`, after 5 s. The advice follows the reason as it does in a
+    /// The connection has sent too much too often, [`Config::max_violations`](crate::Config::max_violations) times:
+    /// 1008 (policy violation) `rate_limited`, after 5 s. The advice follows the reason as it does in a
     /// [refusal](Refusal::close_frame).
     pub rate_limited: Answer,
     /// The connection has sent more than [`Config::max_message_bytes`](crate::Config::max_message_bytes) at once: 1009
@@ -182,6 +182,9 @@ pub struct Answers {
     /// The server admits no more connections [for the moment](crate::Config::connect_rate): 1013 (try again later, as
     /// IANA lists it, which the usual clients do) `connect_rate`. When to come again is worked out.
     pub connect_rate: CloseFrame,
+    /// The reservation that a connection came with has lapsed, was used, or is another's: 4009 `reservation_void`, and
+    /// at once, as one that has none.
+    pub reservation_void: Answer,
 }
 
 impl Default for Answers {
@@ -204,6 +207,7 @@ impl Default for Answers {
             rate_limited: answer(1008, "rate_limited", later),
             message_too_big: CloseFrame::preset(1009, "message_too_big"),
             connect_rate: CloseFrame::preset(1013, "connect_rate"),
+            reservation_void: answer(4009, "reservation_void", Retry::Now),
         }
     }
 }
@@ -246,6 +250,7 @@ impl Answers {
             RefusalRule::LobbyLocked => &self.lobby_locked,
             RefusalRule::SourceLimit => &self.source_limit,
             RefusalRule::Expired => &self.expired,
+            RefusalRule::ReservationVoid => &self.reservation_void,
             RefusalRule::ConnectRate => return (&self.connect_rate, after_nanos(u64::MAX)),
         };
         (close, *retry)
@@ -275,7 +280,8 @@ fn advise(rule: RefusalRule, close: &CloseFrame, retry: Retry) -> CloseFrame {
     }
 }
 
-/// The close frame with the advice behind its reason, in milliseconds that are rounded up: who comes earlier is too early.
+/// The close frame with the advice behind its reason, in milliseconds that are rounded up: who comes earlier is too
+/// early.
 fn with_advice(close: &CloseFrame, retry: Retry) -> CloseFrame {
     let millis = match retry {
         Retry::Never => return close.clone(),
@@ -320,13 +326,17 @@ pub enum RefusalRule {
     /// [`Config::connect_rate`](crate::Config::connect_rate). [`Refusal::retry`] has the exact delay after which the
     /// connection would be admitted, if nobody else is until then and the server is not paused.
     ConnectRate,
+    /// [`Handshake::reservation`](crate::Handshake::reservation): no seat is held under this id for this user, from this
+    /// source, in this lobby.
+    ReservationVoid,
 }
 
 impl RefusalRule {
     /// All of them, in the order in which they are checked.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::InvalidName,
         Self::Expired,
+        Self::ReservationVoid,
         Self::ServerFull,
         Self::LobbyLocked,
         Self::LobbyFull,
@@ -347,6 +357,7 @@ impl fmt::Display for RefusalRule {
             Self::SourceLimit => "source limit",
             Self::Expired => "expired",
             Self::ConnectRate => "connect rate",
+            Self::ReservationVoid => "reservation void",
         })
     }
 }
@@ -393,8 +404,8 @@ impl Refusal {
         self.receipt
     }
 
-    /// What to send: the advice to come again follows the reason as `;retry=MS`, rounded up. `server_full` and `lobby_full` go as
-    /// they are, because clients compare them, and so does a reason that says never.
+    /// What to send: the advice to come again follows the reason as `;retry=MS`, rounded up. `server_full` and
+    /// `lobby_full` go as they are, because clients compare them, and so does a reason that says never.
     pub fn close_frame(&self) -> CloseFrame {
         advise(self.rule, &self.close, self.retry)
     }
@@ -428,6 +439,7 @@ mod tests {
             answers.rate_limited.close,
             answers.message_too_big,
             answers.connect_rate,
+            answers.reservation_void.close,
         ];
         for preset in presets {
             assert_eq!(CloseFrame::new(preset.code(), preset.reason()), Ok(preset));

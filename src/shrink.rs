@@ -7,13 +7,13 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use crate::event::{Call, Event, Except, Input, LobbyRef, Reply, Request};
-use crate::id::{ConnId, LobbyId};
+use crate::id::{ConnId, LobbyId, ReservationId};
 use crate::outbox::{Notice, Outbox};
 
 /// The inputs of a run, with what is to be known of it so that some of them can be left out.
 ///
-/// A connection's id depends on all that was admitted before it, so inputs that are left out change the ids of the
-/// others. A script knows which input made which id, and names it anew in each [`Excerpt`].
+/// The id of a connection or a reservation depends on all that was admitted before it, so inputs that are left out change
+/// the ids of the others. A script knows which input made which id, and names it anew in each [`Excerpt`].
 ///
 /// ```
 /// use core::ops::ControlFlow;
@@ -51,14 +51,33 @@ pub struct Script<'a> {
     steps: Vec<Step<'a>>,
     /// All connections that were made, and by which step.
     conns: BTreeMap<ConnId, usize>,
+    /// The same of reservations.
+    seats: BTreeMap<ReservationId, usize>,
     lobby_names: BTreeMap<LobbyId, String>,
 }
 
 #[derive(Clone, Debug)]
 struct Step<'a> {
     input: Input<'a>,
-    /// The connection that it made.
-    made: Option<ConnId>,
+    /// The connection or the reservation that it made.
+    made: Option<Made>,
+}
+
+/// What has an id.
+#[derive(Clone, Copy, Debug)]
+enum Made {
+    Conn(ConnId),
+    Seat(ReservationId),
+}
+
+impl Made {
+    const fn by(reply: &Reply) -> Option<Self> {
+        match reply {
+            Reply::Connected(Ok(conn)) => Some(Self::Conn(*conn)),
+            Reply::Reserved(Ok(seat)) => Some(Self::Seat(*seat)),
+            _ => None,
+        }
+    }
 }
 
 /// Some of the inputs of a [`Script`], in their order.
@@ -74,6 +93,7 @@ impl<'a> Script<'a> {
         Self {
             steps: Vec::new(),
             conns: BTreeMap::new(),
+            seats: BTreeMap::new(),
             lobby_names: BTreeMap::new(),
         }
     }
@@ -93,11 +113,13 @@ impl<'a> Script<'a> {
             // Who opens a lobby may be left out, and another one will then: its name stays the same.
             *lobby = LobbyRef::Name(Cow::Owned(name.clone()));
         }
-        let made = match reply {
-            Some(Reply::Connected(Ok(conn))) => Some(*conn),
-            _ => None,
-        };
-        self.conns.extend(made.map(|conn| (conn, self.steps.len())));
+        let (made, step) = (reply.and_then(Made::by), self.steps.len());
+        match made {
+            Some(Made::Conn(conn)) => _ = self.conns.insert(conn, step),
+            // Who reserves once more with a reservation is told the same one.
+            Some(Made::Seat(seat)) => _ = self.seats.entry(seat).or_insert(step),
+            None => {}
+        }
         self.steps.push(Step { input, made });
     }
 
@@ -155,28 +177,28 @@ impl Excerpt<'_, '_> {
     /// Hands the inputs to `apply` one by one, until there are no more or it breaks. It passes them to a manager, or to
     /// a recorder, and returns the reply.
     ///
-    /// Connections and lobbies have the names that they have in this run. An input about a connection whose admission
-    /// is left out, or was refused this time, is left out too.
+    /// Connections, reservations and lobbies have the names that they have in this run. An input about a connection whose
+    /// admission is left out, or was refused this time, is left out too, and so is the release of such a reservation. Who
+    /// would come with one comes without.
     pub fn run(&self, mut apply: impl FnMut(Input<'_>) -> ControlFlow<(), Reply>) {
-        let mut names: BTreeMap<ConnId, ConnId> = BTreeMap::new();
+        let (mut conns, mut seats) = (BTreeMap::new(), BTreeMap::new());
         for &index in &self.kept {
             let Some(step) = self.script.steps.get(index) else {
                 continue;
             };
             let mut input = step.input.clone();
-            let name = |conn: ConnId| match names.get(&conn) {
-                None if self.script.conns.get(&conn).is_some_and(|&made| made < index) => None,
-                // An id that nothing before it made was a stranger in the whole run as well.
-                name => Some(name.copied().unwrap_or(conn)),
-            };
-            if !rename(&mut input.call, name) {
+            let conn = |conn| name(conn, index, &conns, &self.script.conns);
+            let seat = |seat| name(seat, index, &seats, &self.script.seats);
+            if !rename(&mut input.call, conn, seat) {
                 continue;
             }
             let ControlFlow::Continue(reply) = apply(input) else {
                 return;
             };
-            if let (Some(made), Reply::Connected(Ok(conn))) = (step.made, reply) {
-                names.insert(made, conn);
+            match (step.made, Made::by(&reply)) {
+                (Some(Made::Conn(then)), Some(Made::Conn(now))) => _ = conns.insert(then, now),
+                (Some(Made::Seat(then)), Some(Made::Seat(now))) => _ = seats.insert(then, now),
+                _ => {}
             }
         }
     }
@@ -187,6 +209,16 @@ impl Excerpt<'_, '_> {
             script: self.script,
             kept: [head.unwrap_or_default(), tail.unwrap_or_default()].concat(),
         }
+    }
+}
+
+/// The name in this run of what had this id in the whole run, when step `index` comes. `None` if it was there then and is
+/// not now.
+fn name<I: Copy + Ord>(id: I, index: usize, names: &BTreeMap<I, I>, made: &BTreeMap<I, usize>) -> Option<I> {
+    match names.get(&id) {
+        None if made.get(&id).is_some_and(|&made| made < index) => None,
+        // An id that nothing before it made was a stranger in the whole run as well.
+        name => Some(name.copied().unwrap_or(id)),
     }
 }
 
@@ -205,8 +237,12 @@ const fn lobby_mut<'c, 'a>(call: &'c mut Call<'a>) -> Option<&'c mut LobbyRef<'a
     }
 }
 
-/// Gives every connection in it its new name. False if it is about one that has none.
-fn rename(call: &mut Call<'_>, name: impl Fn(ConnId) -> Option<ConnId>) -> bool {
+/// Gives every connection and reservation in it its new name. False if it is about one that has none.
+fn rename(
+    call: &mut Call<'_>,
+    name: impl Fn(ConnId) -> Option<ConnId>,
+    seat: impl Fn(ReservationId) -> Option<ReservationId>,
+) -> bool {
     let named = |conn: &mut ConnId| name(*conn).map(|name| *conn = name).is_some();
     if let Some(LobbyRef::Of(conn)) = lobby_mut(call)
         && !named(conn)
@@ -215,7 +251,11 @@ fn rename(call: &mut Call<'_>, name: impl Fn(ConnId) -> Option<ConnId>) -> bool 
     }
     match call {
         Call::Event(event) => match event {
-            Event::Connected(_) | Event::Tick => true,
+            Event::Connected(handshake) => {
+                handshake.reservation = handshake.reservation.and_then(seat);
+                true
+            }
+            Event::Tick => true,
             Event::Message { conn, .. } | Event::Closed { conn, .. } | Event::Flushed { conn, .. } => named(conn),
         },
         Call::Request(request) => match request {
@@ -234,6 +274,11 @@ fn rename(call: &mut Call<'_>, name: impl Fn(ConnId) -> Option<ConnId>) -> bool 
             | Request::Leave { conn, .. }
             | Request::Kick { conn, .. }
             | Request::Extend { conn, .. } => named(conn),
+            Request::Reserve(handshake) => {
+                handshake.reservation = handshake.reservation.and_then(seat);
+                true
+            }
+            Request::Release { reservation } => seat(*reservation).map(|name| *reservation = name).is_some(),
             Request::SendToUser { .. }
             | Request::PingUser { .. }
             | Request::CloseAll { .. }

@@ -14,7 +14,7 @@ use crate::backlog::SavedBacklog;
 use crate::clock::{Active, Clock};
 use crate::config::{Config, ConfigError};
 use crate::gcra::Bucket;
-use crate::id::{ConnId, LobbyId};
+use crate::id::{ConnId, LobbyId, ReservationId};
 use crate::invariant::Violation;
 use crate::json::nullable;
 use crate::limit::{Limit, Peaks};
@@ -77,6 +77,12 @@ pub(crate) struct State {
 
     /// Of the connect rate.
     pub(crate) connect_bucket: Bucket,
+    /// In the order of their users' names, those of one user oldest first.
+    pub(crate) reservations: Vec<SavedSeat>,
+    /// As `free_lobbies`.
+    pub(crate) free_reservations: Vec<ReservationId>,
+    /// As `retired_lobbies`.
+    pub(crate) retired_reservations: Vec<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,6 +144,25 @@ pub(crate) struct SavedClosing {
     /// When its time is up.
     #[serde(deserialize_with = "nullable")]
     pub(crate) check: Option<Active>,
+}
+
+/// A seat that is reserved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SavedSeat {
+    pub(crate) id: ReservationId,
+    pub(crate) user: Box<str>,
+    pub(crate) lobby: Box<str>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) source: Option<Source>,
+    /// When it is given up.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) due: Option<Active>,
+    /// After so many pauses that was set.
+    pub(crate) pauses: u32,
+    /// The open connection that is to give way.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) replaces: Option<ConnId>,
 }
 
 impl Snapshot {
@@ -248,9 +273,9 @@ pub enum RestoreError {
     Clock,
     /// This number is higher than any that was counted from 0.
     Counter(&'static str),
-    /// Of the slots of connections or lobbies, this one is claimed twice, or lies beyond their number.
+    /// Of the slots of connections, lobbies or reservations, this one is claimed twice, or lies beyond their number.
     Slot {
-        /// `connections` or `lobbies`.
+        /// `connections`, `lobbies` or `reservations`.
         table: &'static str,
         /// The slot.
         index: u32,
@@ -273,6 +298,13 @@ pub enum RestoreError {
     Connection {
         /// Which connection.
         conn: ConnId,
+        /// What it is.
+        fault: &'static str,
+    },
+    /// Something is wrong with this reservation.
+    Reservation {
+        /// Which reservation.
+        reservation: ReservationId,
         /// What it is.
         fault: &'static str,
     },
@@ -300,6 +332,7 @@ impl fmt::Display for RestoreError {
             Self::User { position, fault } => write!(f, "user {position} of the snapshot: {fault}"),
             Self::Lobby { lobby, fault } => write!(f, "lobby {lobby} of the snapshot: {fault}"),
             Self::Connection { conn, fault } => write!(f, "connection {conn} of the snapshot: {fault}"),
+            Self::Reservation { reservation, fault } => write!(f, "reservation {reservation} of the snapshot: {fault}"),
             Self::Invariant(violation) => write!(f, "the snapshot as a whole: {violation}"),
         }
     }

@@ -14,7 +14,8 @@ use crate::time::nanos;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Connections that count for the server limit: the open ones, and those closing ones that were not replaced.
+    /// What counts for the server limit: the open connections, those closing ones that were not replaced, and the reserved
+    /// seats, but for those that are still shared with a connection that they are to replace.
     pub total_connections: u32,
     /// [`Config::max_connections`](crate::Config::max_connections).
     pub max_connections: Option<u32>,
@@ -76,6 +77,10 @@ pub struct Stats {
     pub violations: u64,
     /// Connections closed for their violations.
     pub closes_rate_limited: u64,
+    /// Seats that are reserved now, the shared ones included.
+    pub reserved_seats: u32,
+    /// What has become of reservations.
+    pub reservations: Reservations,
 }
 
 /// Refusals by rule.
@@ -97,6 +102,8 @@ pub struct Refusals {
     pub source_limit: u64,
     /// [`RefusalRule::Expired`](crate::RefusalRule::Expired).
     pub expired: u64,
+    /// [`RefusalRule::ReservationVoid`](crate::RefusalRule::ReservationVoid).
+    pub reservation_void: u64,
 
     /// [`RefusalRule::ConnectRate`](crate::RefusalRule::ConnectRate).
     pub connect_rate: u64,
@@ -139,6 +146,21 @@ pub struct Evictions {
     pub over_budget: u64,
 }
 
+/// Reservations by what has become of them. Those that were made and are nothing else yet are held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Reservations {
+    /// All that were made.
+    pub made: u64,
+    /// Those that a connection was admitted with.
+    pub used: u64,
+    /// Those that were given back with [`release`](crate::Manager::release).
+    pub released: u64,
+    /// Those that were void before that: see [`Lapse`](crate::Lapse).
+    pub lapsed: u64,
+}
+
 /// What has happened so far: the part of [`Stats`] that is counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -162,6 +184,7 @@ pub(crate) struct Counters {
 
     pub(crate) drops: Drops,
     pub(crate) closes_rate_limited: u64,
+    pub(crate) reservations: Reservations,
 }
 
 impl Counters {
@@ -179,6 +202,7 @@ impl Counters {
                     source_limit,
                     expired: refused_expired,
                     connect_rate,
+                    reservation_void,
                 },
             evictions:
                 Evictions {
@@ -208,6 +232,13 @@ impl Counters {
                     too_big,
                 },
             closes_rate_limited,
+            reservations:
+                Reservations {
+                    made,
+                    used,
+                    released,
+                    lapsed,
+                },
         } = *self;
         let counters = [
             ("admissions", admissions),
@@ -240,6 +271,11 @@ impl Counters {
             ("drops.user_rate", user_rate),
             ("drops.too_big", too_big),
             ("closes_rate_limited", closes_rate_limited),
+            ("refusals.reservation_void", reservation_void),
+            ("reservations.made", made),
+            ("reservations.used", used),
+            ("reservations.released", released),
+            ("reservations.lapsed", lapsed),
         ];
         let excessive = counters.into_iter().find(|&(_, count)| count > MOST_COUNTED);
         excessive.map(|(name, _)| name)

@@ -33,3 +33,5 @@
 #![doc = include_str!("../tests/transcripts/28-too-much-for-the-server.md")]
 #![doc = include_str!("../tests/transcripts/29-too-many-messages.md")]
 #![doc = include_str!("../tests/transcripts/30-a-rush-at-the-door.md")]
+#![doc = include_str!("../tests/transcripts/31-a-reservation.md")]
+#![doc = include_str!("../tests/transcripts/32-takeover-from-the-dead.md")]

@@ -8,7 +8,9 @@ use lobbykeeper::{
 };
 use support::{Desk, frame, secs};
 
-use RefusalRule::{ConnectRate, Expired, InvalidName, LobbyFull, LobbyLocked, ServerFull, SourceLimit, UserLimit};
+use RefusalRule::{
+    ConnectRate, Expired, InvalidName, LobbyFull, LobbyLocked, ReservationVoid, ServerFull, SourceLimit, UserLimit,
+};
 
 fn limits(server: u32, lobby: u32, user: u32) -> Config {
     Config {
@@ -45,6 +47,7 @@ fn the_first_rule_that_fails_is_the_reason() {
         [
             InvalidName,
             Expired,
+            ReservationVoid,
             ServerFull,
             LobbyLocked,
             LobbyFull,

@@ -58,6 +58,8 @@ fn call(manager: &mut Manager, input: &Input<'_>) -> Outcome {
             Request::SetLimit { limit, max } => Reply::LimitSet(manager.set_limit(now, limit, max, &mut out)),
             Request::SetRate { limit, rate } => Reply::LimitSet(manager.set_rate(now, limit, rate, &mut out)),
             Request::Extend { conn, expires } => Reply::Changed(manager.extend(now, conn, expires, &mut out)),
+            Request::Reserve(handshake) => Reply::Reserved(manager.reserve(now, handshake, &mut out)),
+            Request::Release { reservation } => Reply::Changed(manager.release(now, reservation, &mut out)),
             other => unreachable!("{other:?} has no method here"),
         },
     };

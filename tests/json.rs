@@ -9,12 +9,16 @@ use std::time::Duration;
 use lobbykeeper::{
     Answers, Call, Cause, CloseFrame, Config, ConfigError, ConnId, DropReason, Event, Except, Frame, Handshake,
     Inbound, Input, JoinError, Limit, LobbyId, LobbyRef, Manager, Outbox, ParseSourceError, Payload, PingFormat, Rate,
-    RateLimit, RateScope, Reply, Request, Retry, Source, Text, Time, UserOverflow,
+    RateLimit, RateScope, Reply, Request, ReservationId, Retry, Source, Text, Time, UserOverflow,
 };
 use serde::{Deserialize, Serialize};
 use support::{Desk, frame, hi, secs};
 
 fn conn(id: &str) -> ConnId {
+    id.parse().unwrap()
+}
+
+fn seat(id: &str) -> ReservationId {
     id.parse().unwrap()
 }
 
@@ -306,6 +310,19 @@ fn every_request_to_change_a_limit_has_its_form() {
 }
 
 #[test]
+fn every_request_about_a_reservation_has_its_form() {
+    request(
+        Request::Reserve(Handshake::new("den", "ann")),
+        r#"{"reserve":{"lobby":"den","user":"ann"}}"#,
+    );
+    let reservation = seat("r0v1");
+    request(
+        Request::Release { reservation },
+        r#"{"release":{"reservation":"r0v1"}}"#,
+    );
+}
+
+#[test]
 fn a_ping_timeout_that_is_missing_is_the_configured_one() {
     let request: Request<'_> = serde_json::from_str(r#"{"ping_user":{"user":"ann"}}"#).unwrap();
     let user = "ann".into();
@@ -375,6 +392,14 @@ fn every_reply_has_its_form() {
             Reply::LimitSet(Err(ConfigError::Zero("max_lobbies_per_connection"))),
             r#"{"limit_set":{"Err":{"zero":"max_lobbies_per_connection"}}}"#.to_owned(),
         ),
+        (
+            Reply::Reserved(Ok(seat("r0v1"))),
+            r#"{"reserved":{"Ok":"r0v1"}}"#.to_owned(),
+        ),
+        (
+            Reply::Reserved(Err(full.clone())),
+            format!(r#"{{"reserved":{{"Err":{refusal}}}}}"#),
+        ),
         (Reply::Entered(Ok(den)), r#"{"entered":{"Ok":"l0v1"}}"#.to_owned()),
         (
             Reply::Entered(Err(JoinError::UnknownConnection)),
@@ -441,6 +466,20 @@ fn every_command_and_notice_has_its_form() {
             r#"{"notice":{"ended":{"conn":"c0v1","user":"ann","ending":{"closed":"send_failed"}}}}"#,
             r#"{"command":{"evict":{"conn":"c1v1","cause":"close_timeout","receipt":{"seen":5000000000,"threshold":5000000000,"waited":5000000000,"at":8000000000}}}}"#,
             r#"{"notice":{"ended":{"conn":"c1v1","user":"bob","ending":{"evicted":"close_timeout"}}}}"#,
+        ]
+    );
+
+    let log = [
+        r#"{"at":0,"call":{"request":{"reserve":{"lobby":"den","user":"ann"}}}}"#,
+        r#"{"at":1000000000,"call":{"event":"tick"}}"#,
+        r#"{"at":1000000000,"call":{"request":{"reserve":{"lobby":"den","user":"ann"}}}}"#,
+        r#"{"at":1000000000,"call":{"request":{"kick_user":{"user":"ann","close":{"code":4000,"reason":"bye"}}}}}"#,
+    ];
+    assert_eq!(
+        replay(r#"{"reservation_ttl":1000000000}"#, &log),
+        [
+            r#"{"notice":{"reservation_lapsed":{"reservation":"r0v1","lobby_name":"den","user":"ann","why":"expired"}}}"#,
+            r#"{"notice":{"reservation_lapsed":{"reservation":"r0v2","lobby_name":"den","user":"ann","why":"kicked"}}}"#,
         ]
     );
 
@@ -523,7 +562,7 @@ const DEFAULTS: &str = concat!(
     r#""pause_tolerance":1000000000,"#,
     r#""max_backlog_bytes":null,"max_backlog_messages":null,"max_total_backlog_bytes":null,"#,
     r#""message_rate":null,"user_message_rate":null,"max_violations":null,"max_message_bytes":null,"#,
-    r#""connect_rate":null,"answers":{"#,
+    r#""connect_rate":null,"reservation_ttl":10000000000,"answers":{"#,
     r#""unauthorized":{"code":4001,"reason":"unauthorized"},"#,
     r#""server_full":{"close":{"code":4002,"reason":"server_full"},"retry":{"after":5000000000}},"#,
     r#""lobby_full":{"close":{"code":4002,"reason":"lobby_full"},"retry":{"after":5000000000}},"#,
@@ -535,7 +574,8 @@ const DEFAULTS: &str = concat!(
     r#""expired":{"close":{"code":4008,"reason":"token_expired"},"retry":"never"},"#,
     r#""rate_limited":{"close":{"code":1008,"reason":"rate_limited"},"retry":{"after":5000000000}},"#,
     r#""message_too_big":{"code":1009,"reason":"message_too_big"},"#,
-    r#""connect_rate":{"code":1013,"reason":"connect_rate"}},"seed":0}"#,
+    r#""connect_rate":{"code":1013,"reason":"connect_rate"},"#,
+    r#""reservation_void":{"close":{"code":4009,"reason":"reservation_void"},"retry":"now"}},"seed":0}"#,
 );
 
 #[test]
@@ -578,6 +618,7 @@ fn the_settings_have_the_names_of_their_fields() {
             per: secs(3),
             burst: 4,
         }),
+        reservation_ttl: secs(2),
         answers: Answers {
             replaced: frame(4900, "elsewhere"),
             ..Answers::default()
@@ -613,6 +654,12 @@ fn a_handshake_tells_where_it_comes_from_and_until_when_it_is_good_or_says_nothi
         &handshake,
         r#"{"lobby":"den","user":"ann","source":"00000000000000000000ffffc0000201","expires":3000000000}"#,
     );
+    both(
+        &Handshake::new("den", "ann").reservation(seat("r2v5")),
+        r#"{"lobby":"den","user":"ann","reservation":"r2v5"}"#,
+    );
+    is_refused::<Handshake<'_>>(r#"{"lobby":"den","user":"ann","reservation":null}"#);
+    is_refused::<Handshake<'_>>(r#"{"lobby":"den","user":"ann","reservation":"c0v1"}"#);
     is_refused::<Handshake<'_>>(r#"{"lobby":"den","user":"ann","source":null}"#);
     is_refused::<Handshake<'_>>(r#"{"lobby":"den","user":"ann","expires":null}"#);
     // Without it, nobody could say whether a limit is to be taken off or was forgotten.
@@ -639,6 +686,7 @@ fn a_source_has_one_form() {
 fn the_small_values_have_their_forms() {
     both(&Time::from_secs(3), "3000000000");
     both(&conn("c3v17"), r#""c3v17""#);
+    both(&seat("r3v17"), r#""r3v17""#);
     both(&Text::from("é\"\u{1}"), r#""é\"\u0001""#);
     both(&Retry::Never, r#""never""#);
     both(&Retry::Now, r#""now""#);

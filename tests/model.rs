@@ -11,8 +11,8 @@ use std::marker::PhantomData;
 
 use cases::cases;
 use lobbykeeper::testing::strategy::{
-    chatty_settings, chatty_step, crowd_settings, crowd_step, door_step, hasty_step, knobs, newcomer, patient_step,
-    slow_step, step,
+    chatty_settings, chatty_step, crowd_settings, crowd_step, crowded_settings, door_step, hasty_step, knobs, newcomer,
+    patient_step, seat_step, slow_step, step,
 };
 use lobbykeeper::testing::{Outcome, Reference, Step, Subject};
 use lobbykeeper::{Config, Input};
@@ -79,6 +79,18 @@ impl Kind for Chatty {
 
     fn step(_: usize, _: usize) -> BoxedStrategy<Step> {
         chatty_step().boxed()
+    }
+}
+
+struct Seats;
+
+impl Kind for Seats {
+    fn settings() -> BoxedStrategy<Config> {
+        crowded_settings().boxed()
+    }
+
+    fn step(_: usize, _: usize) -> BoxedStrategy<Step> {
+        seat_step().boxed()
     }
 }
 
@@ -187,4 +199,7 @@ prop_state_machine! {
 
     #[test]
     fn they_agree_about_backlogs(sequential STEPS => Machine<Slow>);
+
+    #[test]
+    fn they_agree_about_whom_a_seat_is_held_for(sequential STEPS => Machine<Seats>);
 }

@@ -6,8 +6,8 @@ mod recorded;
 use std::ops::ControlFlow;
 
 use lobbykeeper::{
-    Call, Cause, Config, ConnId, Event, Excerpt, Frame, Handshake, Input, Manager, Outbox, Payload, Request, Script,
-    Time,
+    Call, Cause, Config, ConnId, Event, Excerpt, Frame, Handshake, Input, Manager, Outbox, Payload, Request,
+    ReservationId, Script, Time,
 };
 use proptest::prelude::*;
 
@@ -129,6 +129,71 @@ fn a_lobby_keeps_its_name_whoever_opens_it() {
             r#"{"request":{"broadcast":{"lobby":{"name":"den"},"payload":{"text":"boom"},"except":"nobody"}}}"#,
         ]
     );
+}
+
+fn reserve(secs: u64, user: &'static str) -> Input<'static> {
+    request(secs, Request::Reserve(Handshake::new("den", user)))
+}
+
+fn seat(id: &str) -> ReservationId {
+    id.parse().unwrap()
+}
+
+#[test]
+fn a_reservation_is_named_anew_and_who_had_one_that_is_left_out_comes_without() {
+    let with = |secs, user, id| {
+        let handshake = Handshake::new("den", user).reservation(seat(id));
+        event(secs, Event::Connected(handshake))
+    };
+    let inputs = [
+        reserve(0, "ann"),
+        reserve(0, "bob"),
+        reserve(0, "cid"),
+        with(1, "bob", "r1v1"),
+        with(1, "cid", "r2v1"),
+        request(
+            2,
+            Request::Release {
+                reservation: seat("r0v1"),
+            },
+        ),
+    ];
+    // Who needs no seat that is held comes without.
+    let config = Config {
+        max_connections: Some(3),
+        ..Config::default()
+    };
+    let counts = |excerpt: &Excerpt<'_, '_>| {
+        let mut manager = Manager::new(config.clone()).unwrap();
+        let mut inputs = Vec::new();
+        excerpt.run(|input| {
+            inputs.push(serde_json::to_string(&input.call).unwrap());
+            ControlFlow::Continue(manager.apply(input, &mut Outbox::new()))
+        });
+        (inputs, manager.stats())
+    };
+    let script = script(&config, &inputs);
+    let used = script.shrink(|excerpt| {
+        let (inputs, stats) = counts(excerpt);
+        stats.reservations.used > 0 && inputs.iter().any(|input| input.contains(r#"cid","reservation"#))
+    });
+    assert_eq!(
+        counts(&used.unwrap()).0,
+        [
+            r#"{"request":{"reserve":{"lobby":"den","user":"cid"}}}"#,
+            r#"{"event":{"connected":{"lobby":"den","user":"cid","reservation":"r0v1"}}}"#,
+        ]
+    );
+    let comes = script.shrink(|excerpt| counts(excerpt).1.open_connections == 2);
+    assert_eq!(
+        counts(&comes.unwrap()).0,
+        [
+            r#"{"event":{"connected":{"lobby":"den","user":"bob"}}}"#,
+            r#"{"event":{"connected":{"lobby":"den","user":"cid"}}}"#,
+        ]
+    );
+    let released = script.shrink(|excerpt| counts(excerpt).1.reservations.released == 1);
+    assert_eq!(counts(&released.unwrap()).0.len(), 2);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::net::Ipv4Addr;
 
 use cases::cases;
 use lobbykeeper::testing::strategy::{
-    chatty_settings, chatty_step, crowd_settings, crowd_step, door_step, hasty_step, knobs, newcomer, patient_steps,
-    slow_step, steps,
+    chatty_settings, chatty_step, crowd_settings, crowd_step, crowded_settings, door_step, hasty_step, knobs, newcomer,
+    patient_steps, seat_step, slow_step, steps,
 };
 use lobbykeeper::testing::{Pair, Seen, Steps, View};
 use lobbykeeper::{
@@ -95,6 +95,13 @@ proptest! {
     #[test]
     fn so_it_does_where_it_is_about_backlogs(knobs in knobs(), steps in vec(slow_step(), 1..=120)) {
         goes_on_from_everywhere(knobs.into(), &Steps(steps))?;
+    }
+
+    #[test]
+    fn so_it_does_where_it_is_about_whom_a_seat_is_held_for(
+        settings in crowded_settings(), steps in vec(seat_step(), 1..=120),
+    ) {
+        goes_on_from_everywhere(settings, &Steps(steps))?;
     }
 
     #[test]
@@ -207,6 +214,14 @@ fn desk() -> (Desk, [ConnId; 5]) {
     for _ in 0..3 {
         desk.say(third, "hello");
     }
+    // Ann is to come once more, in the place of her connection in the hall; Fay where nobody is.
+    let given_back = desk.reserve(Handshake::new("pit", "eve")).unwrap();
+    assert!(desk.release(given_back));
+    desk.reserve(Handshake::new("hall", "ann")).unwrap();
+    let fay = Handshake::new("pit", "fay").source(Ipv4Addr::new(192, 0, 2, 1));
+    desk.reserve(fay).unwrap();
+    let late = Handshake::new("pit", "eve").reservation(given_back);
+    assert!(desk.admit(late).is_err());
     desk.out.clear();
     (desk, [ann, bob, second, third, dan])
 }
@@ -273,24 +288,33 @@ fn a_slot_whose_generations_are_used_up_is_not_used_again_after_a_restart_either
     let mut snapshot = version_1();
     snapshot["free_connections"] = json!(["c5v4294967295"]);
     snapshot["free_lobbies"] = json!(["l2v4294967295"]);
+    snapshot["free_reservations"] = json!(["r2v4294967295"]);
+    snapshot["config"]["max_connections"] = json!(6);
     let mut desk = Desk::open();
     desk.manager = Manager::restore(serde_json::from_value(snapshot).unwrap(), [0, 0]).unwrap();
     desk.now = Time::from_secs(30);
     let last = desk.connect("pit", "eve");
     assert_eq!(last.to_string(), "c5v4294967295");
     desk.closed(last);
+    let seat = desk.reserve(Handshake::new("pit", "eve")).unwrap();
+    assert!(seat.to_string() == "r2v4294967295" && desk.release(seat));
     let saved = serde_json::to_value(desk.manager.snapshot()).unwrap();
     assert_eq!(
         [
             &saved["retired_connections"],
             &saved["free_connections"],
-            &saved["retired_lobbies"]
+            &saved["retired_lobbies"],
+            &saved["retired_reservations"],
+            &saved["free_reservations"],
         ],
-        [&json!([5]), &json!([]), &json!([2])]
+        [&json!([5]), &json!([]), &json!([2]), &json!([2]), &json!([])]
     );
     desk.manager = restored(&desk.manager);
     assert_eq!(desk.connect("pit", "eve").to_string(), "c6v1");
     assert_eq!(desk.manager.lobby_id("pit").unwrap().to_string(), "l3v1");
+    desk.closed("c6v1".parse().unwrap());
+    let seat = desk.reserve(Handshake::new("pit", "eve")).unwrap();
+    assert_eq!(seat.to_string(), "r3v1");
 }
 
 #[test]
@@ -319,7 +343,8 @@ fn whoever_was_closing_still_has_to_be_done_in_time_and_whoever_is_asked_still_h
     let stats = desk.manager.stats();
     assert_eq!(
         (stats.total_connections, stats.closing_connections, stats.users),
-        (3, 0, 2)
+        (4, 0, 2),
+        "one of them is a reserved seat"
     );
 }
 
@@ -354,12 +379,13 @@ fn what_has_been_used_of_the_rates_stays_used() {
         said,
         [Inbound::Deliver, Inbound::Deliver, throttled(RateScope::Connection, 10)]
     );
-    // At one each ten seconds, since the start 7 of 20 were used, and of those 2 earned again.
+    // At one each ten seconds, since the start 10 of 20 were used, 3 of them by reserved seats, and of those 2 earned again.
+    desk.set_limit(Limit::Connections, 6);
     let more = (0..20).take_while(|_| {
         let conn = desk.try_connect("pit", "eve");
         conn.is_ok_and(|conn| desk.closed(conn))
     });
-    assert_eq!(more.count(), 15);
+    assert_eq!(more.count(), 12);
     assert_eq!(desk.refused("pit", "eve"), Some(RefusalRule::ConnectRate));
 }
 

@@ -10,7 +10,8 @@ use cases::cases;
 use lobbykeeper::testing::Pair;
 use lobbykeeper::testing::strategy::{knobs, steps};
 use lobbykeeper::{
-    Cause, CloseFrame, ConnId, Except, Handshake, Input, Manager, Outbox, Payload, RestoreError, Snapshot, Time,
+    Cause, CloseFrame, ConnId, Except, Handshake, Input, Manager, Outbox, Payload, ReservationId, RestoreError,
+    Snapshot, Time,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -149,6 +150,14 @@ fn conns(manager: &Manager) -> Vec<ConnId> {
     .collect()
 }
 
+fn reservations(manager: &Manager) -> Vec<ReservationId> {
+    let snapshot = serde_json::to_value(manager.snapshot()).unwrap();
+    let seats = snapshot["reservations"].as_array().unwrap().iter();
+    seats
+        .map(|seat| seat["id"].as_str().unwrap().parse().unwrap())
+        .collect()
+}
+
 /// Whatever comes, then time passes, then everybody goes: if nothing is left, every count was right.
 fn lives_and_ends(manager: &mut Manager, inputs: &[Input<'_>]) -> Result<(), TestCaseError> {
     let mut out = Outbox::new();
@@ -176,6 +185,9 @@ fn lives_and_ends(manager: &mut Manager, inputs: &[Input<'_>]) -> Result<(), Tes
     manager.close_all(now, &CloseFrame::new(1001, "").unwrap(), &mut out);
     for conn in conns(manager) {
         prop_assert!(manager.closed(now, conn, Cause::Peer, &mut out));
+    }
+    for reservation in reservations(manager) {
+        prop_assert!(manager.release(now, reservation, &mut out));
     }
     let stats = manager.stats();
     let left = (

@@ -13,6 +13,15 @@ use crate::slots;
 use crate::source::Source;
 use crate::time::Time;
 
+/// What a newcomer takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admission {
+    /// The connection that has to give way.
+    pub(super) victim: Option<u32>,
+    /// The seat that is held for it.
+    pub(super) held: Option<u32>,
+}
+
 impl Manager {
     /// A connection opened: checks all limits and registers it, in one call, in its first lobby.
     ///
@@ -21,6 +30,9 @@ impl Manager {
     /// [replaced](crate::UserOverflow::ReplaceOldest), its seats are set aside before any of them. The newcomer is
     /// registered first and the replaced one closed second, so the user's presence does not flicker in a lobby
     /// where both are.
+    ///
+    /// One who comes with a [reservation](Handshake::reservation) takes the seat that was held: no limit or lock is looked
+    /// at any more, and who is replaced is the one whose seat was set aside when it was [reserved](Self::reserve).
     ///
     /// Writes `LobbyOpened` and `Joined` where they apply; for a replaced connection `Close` and what follows from
     /// leaving its lobbies. O(log n) in the number of connections.
@@ -34,14 +46,14 @@ impl Manager {
     pub fn connected(&mut self, now: Time, handshake: Handshake<'_>, out: &mut Outbox) -> Result<ConnId, Refusal> {
         let moment = self.enter_call(now, out);
         match self.check_admission(&handshake) {
-            Ok(victim) => Ok(self.admit(moment, &handshake, victim, out)),
+            Ok(admission) => Ok(self.admit(moment, &handshake, admission, out)),
             Err(breach) => Err(self.refuse(breach)),
         }
     }
 
     /// Whether [`connected`](Self::connected) would admit such a connection now. Changes and counts nothing: a hint,
     /// for a friendly page before the upgrade say, since only `connected` takes the seat. Such a connection has no
-    /// source and no expiry; for the first, [`source_connections`](Self::source_connections) tells how many there are. O(1).
+    /// source, no expiry and no reservation; for the first, [`source_connections`](Self::source_connections) tells how many there are. O(1).
     ///
     /// # Errors
     /// The refusal that `connected` would return if it were called at the instant that the latest call has named.
@@ -115,26 +127,32 @@ impl Manager {
         self.leave_lobby(slot, lobby, out)
     }
 
-    /// The connection that has to give way, or the first rule that stands against the newcomer.
-    fn check_admission(&self, handshake: &Handshake<'_>) -> Result<Option<u32>, Breach> {
+    /// What the newcomer takes, or the first rule that stands against it. All limits have been checked for who comes into
+    /// a seat that is held.
+    pub(super) fn check_admission(&self, handshake: &Handshake<'_>) -> Result<Admission, Breach> {
         let Handshake {
-            lobby,
-            user,
+            lobby: lobby_name,
+            user: user_name,
             source,
             expires,
+            reservation,
         } = handshake;
-        self.check_name(lobby)?;
-        self.check_name(user)?;
+        self.check_name(lobby_name)?;
+        self.check_name(user_name)?;
         if let &Some(expires) = expires {
             self.check_expiry(expires)?;
         }
-        let user = self.users.find(user);
+        if let &Some(reservation) = reservation {
+            return self.check_reservation(reservation, handshake);
+        }
+        let user = self.users.find(user_name);
         let known = user.map(|user| self.users.at(user));
-        let open = known.map_or(0, |user| user.open_count);
+        let seats = known.map_or(0, |user| user.open_count) + self.seats.of_user(user_name);
         let per_user = self.config.max_connections_per_user;
         let victim = match self.config.user_overflow {
-            UserOverflow::ReplaceOldest if per_user.is_some_and(|max| open >= max) => {
-                known.and_then(|user| user.open.first())
+            UserOverflow::ReplaceOldest if per_user.is_some_and(|max| seats >= max) => {
+                let mut open = known.into_iter().flat_map(|user| user.open.iter(&self.conns));
+                open.find(|&conn| self.seats.claim_on(conn).is_none())
             }
             _ => None,
         };
@@ -142,19 +160,25 @@ impl Manager {
 
         check_count(
             RefusalRule::ServerFull,
-            self.population.seats() - set_aside,
+            self.seats_taken() - set_aside,
             self.config.max_connections,
         )?;
-        check_count(RefusalRule::ServerFull, self.population.total(), Some(MAX_CONNECTIONS))?;
-        let lobby = self.lobbies.find(lobby);
+        let total = self.population.total() + slots::index(self.seats.len());
+        check_count(RefusalRule::ServerFull, total, Some(MAX_CONNECTIONS))?;
+        let lobby = self.lobbies.find(lobby_name);
         self.check_lock(lobby, user)?;
-        self.check_room(lobby, victim)?;
-        check_count(RefusalRule::UserLimit, open - set_aside, per_user)?;
+        self.check_room(lobby_name, lobby, victim)?;
+        check_count(RefusalRule::UserLimit, seats - set_aside, per_user)?;
         if let &Some(source) = source {
             self.check_source(source, victim)?;
         }
         self.check_connect_rate()?;
-        Ok(victim)
+        Ok(Admission { victim, held: None })
+    }
+
+    /// What counts for the server limit.
+    pub(super) fn seats_taken(&self) -> u32 {
+        self.population.seats() + self.seats.taken()
     }
 
     /// Whether one more may be admitted by now. Last of all checks: whom another rule refuses shall pay nothing.
@@ -172,19 +196,19 @@ impl Manager {
         let (lobby, user) = (self.lobbies.find(name), self.conns.at(slot).user);
         self.check_name(name)
             .and_then(|()| self.check_lock(lobby, Some(user)))
-            .and_then(|()| self.check_room(lobby, None))
+            .and_then(|()| self.check_room(name, lobby, None))
             .map_err(|breach| JoinError::Refused(self.refuse(breach)))
     }
 
-    /// Whether a lobby has fewer members than it may have, one of whom may be about to go.
-    fn check_room(&self, lobby: Option<u32>, going: Option<u32>) -> Result<(), Breach> {
+    /// Whether fewer seats are taken in a lobby than it may have, one of which may be about to be left.
+    fn check_room(&self, name: &str, lobby: Option<u32>, going: Option<u32>) -> Result<(), Breach> {
         let members = lobby.map_or(0, |lobby| {
             let is_in_it = |slot: u32| self.conns.at(slot).memberships.find(lobby).is_some();
             self.lobbies.at(lobby).members.len() - usize::from(going.is_some_and(is_in_it))
         });
         check_count(
             RefusalRule::LobbyFull,
-            slots::index(members),
+            slots::index(members) + self.seats.in_lobby(name),
             self.config.max_connections_per_lobby,
         )
     }
@@ -195,7 +219,7 @@ impl Manager {
             return Ok(());
         };
         let is_from_it = |slot: u32| self.sources.of(slot) == Some(source);
-        let stay = self.sources.count(source) - u32::from(going.is_some_and(is_from_it));
+        let stay = self.source_connections(source) - u32::from(going.is_some_and(is_from_it));
         check_count(RefusalRule::SourceLimit, stay, Some(max))
     }
 
@@ -212,7 +236,7 @@ impl Manager {
         })
     }
 
-    fn refuse(&mut self, breach: Breach) -> Refusal {
+    pub(super) fn refuse(&mut self, breach: Breach) -> Refusal {
         let refusals = &mut self.counters.refusals;
         match breach.rule {
             RefusalRule::InvalidName => refusals.invalid_name += 1,
@@ -223,6 +247,7 @@ impl Manager {
             RefusalRule::SourceLimit => refusals.source_limit += 1,
             RefusalRule::Expired => refusals.expired += 1,
             RefusalRule::ConnectRate => refusals.connect_rate += 1,
+            RefusalRule::ReservationVoid => refusals.reservation_void += 1,
         }
         self.config.answers.refusal(breach, self.clock.time())
     }

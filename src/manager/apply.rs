@@ -55,6 +55,8 @@ impl Manager {
                 Request::SetLimit { limit, max } => Reply::LimitSet(self.set_limit(now, limit, max, out)),
                 Request::SetRate { limit, rate } => Reply::LimitSet(self.set_rate(now, limit, rate, out)),
                 Request::Extend { conn, expires } => Reply::Changed(self.extend(now, conn, expires, out)),
+                Request::Reserve(handshake) => Reply::Reserved(self.reserve(now, handshake, out)),
+                Request::Release { reservation } => Reply::Changed(self.release(now, reservation, out)),
             },
         }
     }

@@ -39,12 +39,13 @@ impl Manager {
     /// A whole message or a control frame came in from a connection. Any of them proves that the connection lives, one
     /// that is dropped included.
     ///
-    /// All of them pay for the [message rates](crate::Config::message_rate), but for the pong that answers the outstanding
-    /// ping; what comes too soon is [dropped](Inbound::Dropped), and what is [too long](crate::Config::max_message_bytes)
-    /// is dropped and closes the connection.
+    /// All of them pay for the [message rates](crate::Config::message_rate), but for the pong that answers the
+    /// outstanding ping; what comes too soon is [dropped](Inbound::Dropped), and what is [too
+    /// long](crate::Config::max_message_bytes) is dropped and closes the connection.
     ///
-    /// Moves no timer and, unless the frame is a pong or is dropped, writes nothing. O(1), and O(length) up to 1 KiB to recognise a
-    /// JSON pong; only a text that mentions `health_pong` is parsed. Malformed text is the application's to judge.
+    /// Moves no timer and, unless the frame is a pong or is dropped, writes nothing. O(1), and O(length) up to 1 KiB to
+    /// recognise a JSON pong; only a text that mentions `health_pong` is parsed. Malformed text is the application's to
+    /// judge.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "a frame borrows already, and callers make it in place"
@@ -89,13 +90,15 @@ impl Manager {
         Inbound::Handled
     }
 
-    /// Time passed: closes who has expired, sends the pings that are due, evicts who is stale or did not close in time.
+    /// Time passed: closes who has expired, gives up the seats that were reserved for too long, sends the pings that are
+    /// due, evicts who is stale or did not close in time.
     ///
     /// Before [`next_deadline`](Self::next_deadline) it writes nothing; at it, it may. O(due × log n).
     pub fn tick(&mut self, now: Time, out: &mut Outbox) {
         let moment = self.enter_call(now, out);
         // Before the pings, so that nobody is asked for a sign of life who is told to go.
         self.close_expired(moment, out);
+        self.give_up_seats(moment, out);
         let mut pings = PingBatch::start(out);
         while let Some((due, slot)) = self.deadlines.peek()
             && due <= moment.active
@@ -109,7 +112,7 @@ impl Manager {
     ///
     /// Any call may move it. After `tick(now)` it is later than `now`.
     pub fn next_deadline(&self) -> Option<Time> {
-        let check = self.deadlines.peek().and_then(|(due, _)| self.clock.to_time(due));
+        let check = self.earliest_due().and_then(|due| self.clock.to_time(due));
         let expiry = self.expiries.peek().map(|(expires, _)| expires);
         check.into_iter().chain(expiry).min()
     }

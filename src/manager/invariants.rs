@@ -9,6 +9,7 @@ use alloc::format;
 use super::Manager;
 use super::conn::{Conn, Phase};
 use super::transitions::Population;
+use crate::clock::Active;
 use crate::id::{ConnId, LobbyId};
 use crate::invariant::{Invariant, Violation, ensure};
 use crate::limit::Limit;
@@ -37,6 +38,7 @@ impl Manager {
             self.check_connection(id, conn)?;
         }
         self.check_doors()?;
+        self.check_reservations()?;
         self.check_population()?;
         self.check_limits()?;
         self.check_rates()?;
@@ -64,6 +66,7 @@ impl Manager {
             && max_missed == config.max_missed
             && self.close_timeout == duration_nanos(config.close_timeout)
             && self.pause_tolerance == config.pause_tolerance.map(duration_nanos)
+            && self.reservation_ttl == duration_nanos(config.reservation_ttl)
             && self.rates.are_of(config);
         ensure(times, Invariant::Settings, || {
             format!("{patience:?} is not what the settings say")
@@ -79,6 +82,7 @@ impl Manager {
         self.deadlines.check()?;
         self.expiries.check()?;
         self.sources.check()?;
+        self.seats.check(longest)?;
         self.clock.check(self.counters.pauses)?;
         self.lobbies
             .iter()
@@ -236,6 +240,39 @@ impl Manager {
         Ok(())
     }
 
+    /// Reserved seats know the connections that they are shared with.
+    fn check_reservations(&self) -> Result<(), Violation> {
+        for seat in self.seats.slots() {
+            let id = self.seats.id_at(seat);
+            let due = self.seats.due_at(seat);
+            ensure(
+                Active::is_within(due, self.clock.active(), self.reservation_ttl),
+                Invariant::SeatTime,
+                || format!("{id} until {due:?}"),
+            )?;
+            let Some(claim) = self.seats.at(seat).claim else {
+                continue;
+            };
+            let conn = self.conns.get_at(claim.victim).filter(|conn| conn.is_open());
+            let exact = conn.is_some_and(|conn| {
+                let lobby = self.lobbies.find(self.seats.lobby_at(seat));
+                let source = self.seats.source_at(seat);
+                self.users.name_at(conn.user) == self.seats.user_at(seat)
+                    && claim.in_lobby == lobby.is_some_and(|lobby| conn.memberships.find(lobby).is_some())
+                    && claim.from_source == (source.is_some() && source == self.sources.of(claim.victim))
+            });
+            ensure(exact, Invariant::Claims, || format!("{id}: {claim:?} on {conn:?}"))?;
+        }
+        let made = self.counters.reservations;
+        let gone = [made.used, made.released, made.lapsed, self.seats.len() as u64];
+        let sum = gone.into_iter().fold(0, u64::saturating_add);
+        ensure(
+            sum == made.made && made.used <= self.counters.admissions,
+            Invariant::Reservations,
+            || format!("{made:?}, and {} are held", self.seats.len()),
+        )
+    }
+
     fn check_population(&self) -> Result<(), Violation> {
         let waiting = self.conns().filter(|(id, _)| self.deadlines.get(id.index()).is_some());
         let waiting = waiting.count();
@@ -282,22 +319,27 @@ impl Manager {
             format!("{beyond:?} is not within {:?}", self.peaks)
         })?;
         let within = |count: usize, limit: Limit| self.peaks.allows(limit, count);
-        let seats = self.population.seats();
+        let seats = self.seats_taken();
         ensure(
             within(seats as usize, Limit::Connections),
             Invariant::ServerLimit,
             || format!("{seats} are there"),
         )?;
-        for (_, name, lobby) in self.lobbies.iter() {
-            let members = lobby.members.len();
+        let here = self.lobbies.iter().map(|(_, name, _)| name);
+        for name in here.chain(self.seats.lobbies()) {
+            let lobby = self.lobbies.find(name);
+            let members = lobby.map_or(0, |lobby| self.lobbies.at(lobby).members.len());
+            let members = members + self.seats.in_lobby(name) as usize;
             ensure(
                 within(members, Limit::ConnectionsPerLobby),
                 Invariant::LobbyLimit,
                 || format!("{members} are in {name:?}"),
             )?;
         }
-        for (_, name, user) in self.users.iter() {
-            let open = user.open_count;
+        let here = self.users.iter().map(|(_, name, _)| name);
+        for name in here.chain(self.seats.users()) {
+            let user = self.users.find(name);
+            let open = user.map_or(0, |user| self.users.at(user).open_count) + self.seats.of_user(name);
             ensure(
                 within(open as usize, Limit::ConnectionsPerUser),
                 Invariant::UserLimit,
@@ -312,7 +354,9 @@ impl Manager {
                 || format!("{id} is in {lobbies}"),
             )?;
         }
-        for (source, connections) in self.sources.iter() {
+        let here = self.sources.iter().map(|(source, _)| source);
+        for source in here.chain(self.seats.sources()) {
+            let connections = self.source_connections(source);
             ensure(
                 within(connections as usize, Limit::ConnectionsPerSource),
                 Invariant::SourceLimit,

@@ -58,8 +58,8 @@ impl Manager {
     /// Changes a rate; [`config`](Self::config) has its new value from then on. `None` takes it off.
     ///
     /// The changed rate begins anew, with its whole burst to give to everybody; so it is not to be changed often. The
-    /// value that it has already changes nothing. Violations are forgotten when no rate limits messages any more. Writes
-    /// nothing. O(1) for [`RateLimit::Connects`], else O(n).
+    /// value that it has already changes nothing. Violations are forgotten when no rate limits messages any more.
+    /// Writes nothing. O(1) for [`RateLimit::Connects`], else O(n).
     ///
     /// # Errors
     /// What [`Config::validate`](crate::Config::validate) would say of the new settings. Nothing has changed.

@@ -12,6 +12,7 @@ mod locks;
 mod query;
 mod rates;
 mod receipts;
+mod reservations;
 mod restore;
 mod send;
 mod snapshot;
@@ -35,6 +36,7 @@ use crate::names::{HashKey, Names};
 use crate::outbox::{Notice, Outbox};
 use crate::presence::Presences;
 use crate::pulse::Patience;
+use crate::seats::Seats;
 use crate::slot_heap::SlotHeap;
 use crate::slots::Slots;
 use crate::sources::Sources;
@@ -59,6 +61,7 @@ pub struct Manager {
     patience: Patience,
     close_timeout: u64,
     pause_tolerance: Option<u64>,
+    reservation_ttl: u64,
 
     conns: Slots<Conn>,
     users: Names<User>,
@@ -74,6 +77,8 @@ pub struct Manager {
     expiries: SlotHeap<Time>,
     peaks: Peaks,
     rates: Rates,
+    /// Seats that are reserved.
+    seats: Seats,
 
     population: Population,
     counters: Counters,
@@ -101,6 +106,7 @@ impl Manager {
             patience,
             close_timeout: duration_nanos(config.close_timeout),
             pause_tolerance: config.pause_tolerance.map(duration_nanos),
+            reservation_ttl: duration_nanos(config.reservation_ttl),
             conns: Slots::new(),
             users: Names::new(hash_key),
             lobbies: Names::new(hash_key),
@@ -112,6 +118,7 @@ impl Manager {
             expiries: SlotHeap::new(),
             peaks: Peaks::of(&config),
             rates: Rates::new(&config),
+            seats: Seats::new(hash_key),
             population: Population::default(),
             counters: Counters::default(),
             stale_wave: false,
@@ -135,18 +142,29 @@ impl Manager {
     }
 
     /// The gate: every call with a `now` passes it first.
+    #[inline]
     fn enter_call(&mut self, now: Time, out: &mut Outbox) -> Moment {
         if self.stale_wave && !self.is_stale_wave() {
             self.stale_wave = false;
         }
         // Not the expiries: one that was overslept says nothing of anybody's silence, and may have passed when it was
         // set.
-        let deadline = self.deadlines.peek().map(|(due, _)| due);
+        let deadline = self.earliest_due();
         let (moment, paused) = self.clock.advance(now, deadline, self.pause_tolerance);
         if let Some(by) = paused {
             self.counters.pauses += 1;
             out.notice(Notice::Paused { by });
         }
         moment
+    }
+
+    /// When the next patience is at its end, a connection's or the one with which a seat is kept. Part of every call.
+    #[inline]
+    fn earliest_due(&self) -> Option<Active> {
+        let check = self.deadlines.peek().map(|(due, _)| due);
+        if self.seats.is_empty() {
+            return check;
+        }
+        self.seats.earliest_due(check)
     }
 }

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::event::LobbyRef;
 use crate::id::{ConnId, LobbyId};
 use crate::latency::Latency;
+use crate::slots;
 use crate::source::Source;
 use crate::stats::{Percent, Stats};
 
@@ -112,9 +113,10 @@ impl Manager {
             .map(|lobby| LobbyUsers { manager: self, lobby })
     }
 
-    /// How many open connections there are from a source. O(1).
+    /// How many open connections there are from a source, and seats reserved for others from there: what counts for
+    /// [`Config::max_connections_per_source`]. O(1).
     pub fn source_connections(&self, source: Source) -> u32 {
-        self.sources.count(source)
+        self.sources.count(source) + self.seats.of_source(source)
     }
 
     /// The round-trip times of an open connection; `None` until it has answered a ping. O(1).
@@ -128,7 +130,7 @@ impl Manager {
         let Population {
             open, closing, users, ..
         } = self.population;
-        let total_connections = self.population.seats();
+        let total_connections = self.seats_taken();
         let counters = &self.counters;
         Stats {
             total_connections,
@@ -163,6 +165,8 @@ impl Manager {
             drops: counters.drops,
             violations: counters.drops.violations(),
             closes_rate_limited: counters.closes_rate_limited,
+            reserved_seats: slots::index(self.seats.len()),
+            reservations: counters.reservations,
         }
     }
 

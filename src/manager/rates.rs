@@ -112,11 +112,15 @@ impl Rates {
         }
     }
 
-    /// One more connection has come, of a user who was there or was not.
-    pub(super) fn admitted(&mut self, now: Active, slot: u32, user: u32, is_new: bool) {
+    /// A newcomer is admitted, or has a seat reserved, and so pays.
+    pub(super) fn charge_connect(&mut self, now: Active) {
         if let Some(pace) = self.connect {
             self.connects.take(now, pace);
         }
+    }
+
+    /// One more connection has come, of a user who was there or was not.
+    pub(super) fn admitted(&mut self, slot: u32, user: u32, is_new: bool) {
         self.set_meter(slot, Meter::default());
         if is_new {
             self.set_user(user, Bucket::FULL);
@@ -244,8 +248,8 @@ fn set<T: Clone + Default>(table: &mut Vec<T>, slot: u32, value: T) {
 }
 
 impl Manager {
-    /// A message of an open connection where something limits messages: whether it is dropped, and why. It stands apart, so
-    /// that it costs nothing where nothing does but to know that.
+    /// A message of an open connection where something limits messages: whether it is dropped, and why. It stands
+    /// apart, so that it costs nothing where nothing does but to know that.
     #[inline(never)]
     pub(super) fn limit_message(
         &mut self,

@@ -15,9 +15,12 @@ pub(super) const fn request_receipt(moment: Moment) -> Receipt {
 impl Manager {
     /// Of a `Close` for an open connection that is replaced, whose successor has been registered.
     pub(super) fn replacement_receipt(&self, moment: Moment, slot: u32) -> Receipt {
-        let open = self.users.at(self.conns.at(slot).user).open_count;
-        let limit = self.config.max_connections_per_user.unwrap_or(open);
-        Receipt::of_count(open.saturating_sub(1).into(), limit.into(), moment.time)
+        let user = self.conns.at(slot).user;
+        let seats = self.users.at(user).open_count + self.seats.of_user(self.users.name_at(user));
+        let others = seats.saturating_sub(1);
+        // The limit that a reservation was made under may have been taken off since.
+        let limit = self.config.max_connections_per_user.unwrap_or(others);
+        Receipt::of_count(others.into(), limit.into(), moment.time)
     }
 
     /// Of a `Close` for an open connection that has expired.

@@ -13,8 +13,9 @@ use crate::limit::Limit;
 use crate::names::{HashKey, Names, Unrestorable};
 use crate::pulse::Pulse;
 use crate::roster::{Roster, Ticket};
-use crate::slots::{Misplaced, Slots};
-use crate::snapshot::{RestoreError, SavedClosing, SavedConn, SavedLobby, SavedUser, Snapshot, State};
+use crate::seats::{Restored, Seats};
+use crate::slots::{self, Misplaced, Slots};
+use crate::snapshot::{RestoreError, SavedClosing, SavedConn, SavedLobby, SavedSeat, SavedUser, Snapshot, State};
 use crate::stats::MOST_COUNTED;
 use crate::wire::Pinger;
 
@@ -41,6 +42,7 @@ impl Manager {
         manager.restore_lobbies(&state)?;
         manager.restore_rosters(&state.users)?;
         manager.restore_memberships(&state.users)?;
+        manager.restore_seats(&state)?;
         manager.check_seats()?;
         manager.restore_backlogs(state.backlogs.as_deref())?;
         // What was looked at one by one is looked at as a whole, by the very checks that the tests make after each call.
@@ -351,11 +353,64 @@ impl Manager {
         Ok(())
     }
 
+    /// Reserved seats, and their claims on connections.
+    fn restore_seats(&mut self, state: &State) -> Result<(), RestoreError> {
+        let mut before = "";
+        let mut seats = Vec::with_capacity(state.reservations.len());
+        for seat in &state.reservations {
+            let fault = |fault| {
+                let reservation = seat.id;
+                Err(RestoreError::Reservation { reservation, fault })
+            };
+            if self.check_name(&seat.user).is_err() || self.check_name(&seat.lobby).is_err() {
+                return fault("a name that is empty or too long");
+            }
+            if *before > *seat.user {
+                return fault("not in the order of users");
+            }
+            if !Active::is_within(seat.due, self.clock.active(), self.reservation_ttl) {
+                return fault("a time that is later than its reservation_ttl");
+            }
+            seats.push(Restored {
+                key: seat.id.key(),
+                lobby: &seat.lobby,
+                user: &seat.user,
+                source: seat.source,
+                due: seat.due,
+                pauses: seat.pauses,
+            });
+            before = &seat.user;
+        }
+        let free: Vec<Key> = state.free_reservations.iter().map(|seat| seat.key()).collect();
+        let (retired, hash_key) = (&state.retired_reservations, HashKey(self.config.hash_key));
+        self.seats = Seats::restore(&seats, &free, retired, hash_key)
+            .map_err(|misplaced| slot_error("reservations", misplaced))?;
+        check_order("reservations", retired)?;
+        state.reservations.iter().try_for_each(|seat| self.restore_claim(seat))
+    }
+
+    fn restore_claim(&mut self, seat: &SavedSeat) -> Result<(), RestoreError> {
+        let Some(conn) = seat.replaces else {
+            return Ok(());
+        };
+        let victim = self.open_slot(conn).filter(|&victim| {
+            let user = self.conns.at(victim).user;
+            self.seats.claim_on(victim).is_none() && self.users.name_at(user) == &*seat.user
+        });
+        let victim = victim.ok_or(RestoreError::Reservation {
+            reservation: seat.id,
+            fault: "a connection to be replaced that is not open, is another's or gives way already",
+        })?;
+        self.claim(seat.id.index(), victim);
+        Ok(())
+    }
+
     fn check_seats(&self) -> Result<(), RestoreError> {
-        if self.population.total() > MAX_CONNECTIONS {
+        let total = self.population.total().saturating_add(slots::index(self.seats.len()));
+        if total > MAX_CONNECTIONS {
             return Err(RestoreError::Limit("MAX_CONNECTIONS"));
         }
-        if !self.peaks.allows(Limit::Connections, self.population.seats() as usize) {
+        if !self.peaks.allows(Limit::Connections, self.seats_taken() as usize) {
             return Err(RestoreError::Limit("max_connections"));
         }
         Ok(())

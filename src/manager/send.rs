@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::Manager;
 use super::receipts::request_receipt;
 use crate::backlog::Kind;
-use crate::ending::Closing;
+use crate::ending::{Closing, Lapse};
 use crate::event::{Except, LobbyRef};
 use crate::id::ConnId;
 use crate::outbox::Outbox;
@@ -160,10 +160,11 @@ impl Manager {
         true
     }
 
-    /// Closes every open connection of a user with these words, oldest first. Returns how many. O(connections of the
-    /// user × log n).
+    /// Closes every open connection of a user with these words, oldest first. Returns how many. Before that it voids the
+    /// user's reservations, with a notice each. O(connections and reservations of the user × log n).
     pub fn kick_user(&mut self, now: Time, user: &str, close: &CloseFrame, out: &mut Outbox) -> usize {
         let moment = self.enter_call(now, out);
+        self.void_seats_of(user, Lapse::Kicked, out);
         let Some(user) = self.users.find(user) else {
             return 0;
         };

@@ -12,7 +12,7 @@ use super::conn::Phase;
 use super::rates::Meter;
 use crate::config::Config;
 use crate::id::{ConnId, LobbyId};
-use crate::snapshot::{SavedClosing, SavedConn, SavedLobby, SavedUser, Snapshot, State};
+use crate::snapshot::{SavedClosing, SavedConn, SavedLobby, SavedSeat, SavedUser, Snapshot, State};
 
 impl Manager {
     /// Everything that this manager knows, for [`restore`](Self::restore). O(everything there is, and slots that once
@@ -96,6 +96,9 @@ impl Manager {
                 conns.filter_map(|conn| self.backlogs.save(conn)).collect()
             }),
             connect_bucket: self.rates.connects(),
+            reservations: self.save_seats(),
+            free_reservations: self.seats.free().collect(),
+            retired_reservations: self.seats.retired().collect(),
         })
     }
 
@@ -115,6 +118,27 @@ impl Manager {
             message_bucket: bucket,
             violations,
         }
+    }
+
+    fn save_seats(&self) -> Vec<SavedSeat> {
+        let mut users: Vec<_> = self.seats.by_user().collect();
+        users.sort_unstable_by_key(|&(name, _)| name);
+        let seats = users.into_iter().flat_map(|(user, seats)| {
+            seats.map(move |seat| SavedSeat {
+                id: self.seats.id_at(seat),
+                user: user.into(),
+                lobby: self.seats.lobby_at(seat).into(),
+                source: self.seats.source_at(seat),
+                due: self.seats.due_at(seat),
+                pauses: self.seats.at(seat).pauses,
+                replaces: self
+                    .seats
+                    .at(seat)
+                    .claim
+                    .map(|claim| ConnId::new(self.conns.key_at(claim.victim))),
+            })
+        });
+        seats.collect()
     }
 
     fn save_closing(&self, slot: u32) -> SavedClosing {

@@ -6,18 +6,23 @@
 //!                    |  enter, leave                                 ^
 //!                    +-----------------------------------------------+
 //!                                          end
+//!
+//!           hold_seat          admit, give_up_seat, release_seat
+//!   (none) ----------> reserved --------------------------------> (none)
 //! ```
 
 use super::Manager;
+use super::admission::Admission;
 use super::conn::{Conn, Lobby, Membership, Phase, User};
 use crate::clock::Moment;
-use crate::ending::{Closing, Ending, Eviction};
+use crate::ending::{Closing, Ending, Eviction, Lapse};
 use crate::event::Handshake;
-use crate::id::{ConnId, LobbyId};
+use crate::id::{ConnId, LobbyId, ReservationId};
 use crate::outbox::{Notice, Outbox};
 use crate::pulse::Pulse;
 use crate::receipt::Receipt;
 use crate::refusal::CloseFrame;
+use crate::seats::Claim;
 
 /// How many there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +38,7 @@ pub(super) struct Population {
 }
 
 impl Population {
-    /// What counts for the server limit.
+    /// What counts for the server limit, beside seats that are reserved.
     pub(super) const fn seats(self) -> u32 {
         self.open + self.closing - self.closing_replaced
     }
@@ -44,12 +49,13 @@ impl Population {
 }
 
 impl Manager {
-    /// Registers a connection in its first lobby. `victim` gives way to it; the limits have been checked.
+    /// Registers a connection in its first lobby, in the seat that was held for it, if one was. Who has to gives way to
+    /// it; the limits have been checked.
     pub(super) fn admit(
         &mut self,
         moment: Moment,
         handshake: &Handshake<'_>,
-        victim: Option<u32>,
+        Admission { victim, held }: Admission,
         out: &mut Outbox,
     ) -> ConnId {
         let Handshake {
@@ -57,7 +63,14 @@ impl Manager {
             user,
             source,
             expires,
+            reservation: _,
         } = handshake;
+        if let Some(seat) = held {
+            self.seats.remove(seat);
+            self.counters.reservations.used += 1;
+        } else {
+            self.rates.charge_connect(moment.active);
+        }
         let known = self.users.find(user);
         let user = known.unwrap_or_else(|| self.users.insert(user, User::NEW).index);
         let key = self.conns.insert(Conn::new(user, Pulse::new(moment.active)));
@@ -70,7 +83,7 @@ impl Manager {
             self.sources.enter(slot, source);
         }
         self.backlogs.admit(slot);
-        self.rates.admitted(moment.active, slot, user, known.is_none());
+        self.rates.admitted(slot, user, known.is_none());
 
         let record = self.users.at_mut(user);
         record.open.push_back(&mut self.conns, slot);
@@ -108,6 +121,7 @@ impl Manager {
             presence,
             ticket,
         });
+        self.seats.moved(slot, name, true);
         id
     }
 
@@ -118,6 +132,7 @@ impl Manager {
         let Some(Membership { presence, ticket, .. }) = conn.memberships.remove(lobby) else {
             return false;
         };
+        self.seats.moved(slot, self.lobbies.name_at(lobby), false);
         let id = LobbyId::new(self.lobbies.key_at(lobby));
         let record = self.lobbies.at_mut(lobby);
         record.members.remove(ticket);
@@ -140,7 +155,8 @@ impl Manager {
         true
     }
 
-    /// Tells an open connection to close: from now on it only counts for the server limit.
+    /// Tells an open connection to close: from now on it only counts for the server limit, and not even for that if its
+    /// seat is a newcomer's. Then one of its user that went that way before and still lingers has had its time.
     pub(super) fn begin_close(
         &mut self,
         moment: Moment,
@@ -150,28 +166,29 @@ impl Manager {
         receipt: Receipt,
         out: &mut Outbox,
     ) {
-        out.close(ConnId::new(self.conns.key_at(slot)), frame, cause, receipt);
-        self.counters.closes += 1;
-        self.withdraw(slot, out);
-        self.conns.at_mut(slot).phase = Phase::Closing { replaced: false };
-        self.population.closing += 1;
-        self.deadlines.set(slot, moment.active.after(self.close_timeout));
-    }
-
-    /// Closes an open connection in favour of a newer one of its user. One that was replaced before and still lingers
-    /// has had its time.
-    fn replace(&mut self, moment: Moment, slot: u32, out: &mut Outbox) {
+        let replaced = cause == Closing::Replaced || self.seats.claim_on(slot).is_some();
         let user = self.conns.at(slot).user;
-        if let Some(earlier) = self.users.at(user).replaced {
+        if replaced && let Some(earlier) = self.users.at(user).replaced {
             let receipt = self.replaced_receipt(moment, earlier);
             self.evict(earlier, Eviction::Replaced, receipt, out);
         }
+        out.close(ConnId::new(self.conns.key_at(slot)), frame, cause, receipt);
+        self.counters.closes += 1;
+        self.withdraw(slot, out);
+        self.conns.at_mut(slot).phase = Phase::Closing { replaced };
+        self.population.closing += 1;
+        if replaced {
+            self.population.closing_replaced += 1;
+            self.users.at_mut(user).replaced = Some(slot);
+        }
+        self.deadlines.set(slot, moment.active.after(self.close_timeout));
+    }
+
+    /// Closes an open connection in favour of a newer one of its user.
+    fn replace(&mut self, moment: Moment, slot: u32, out: &mut Outbox) {
         let frame = self.config.answers.replaced.clone();
         let receipt = self.replacement_receipt(moment, slot);
         self.begin_close(moment, slot, &frame, Closing::Replaced, receipt, out);
-        self.conns.at_mut(slot).phase = Phase::Closing { replaced: true };
-        self.population.closing_replaced += 1;
-        self.users.at_mut(user).replaced = Some(slot);
     }
 
     /// Drops a connection without a handshake.
@@ -211,6 +228,52 @@ impl Manager {
         }
     }
 
+    /// Holds a seat for one who is to come. `victim` is to give way then; the limits have been checked.
+    pub(super) fn hold_seat(
+        &mut self,
+        moment: Moment,
+        handshake: &Handshake<'_>,
+        victim: Option<u32>,
+    ) -> ReservationId {
+        let due = moment.active.after(self.reservation_ttl);
+        let Handshake {
+            lobby, user, source, ..
+        } = handshake;
+        let key = self.seats.insert(lobby, user, *source, due, self.clock.pauses);
+        if let Some(victim) = victim {
+            self.claim(key.index, victim);
+        }
+        self.rates.charge_connect(moment.active);
+        self.counters.reservations.made += 1;
+        ReservationId::new(key)
+    }
+
+    /// Shares a seat that is held with an open connection of its user, until that gives way.
+    pub(super) fn claim(&mut self, seat: u32, victim: u32) {
+        let lobby = self.lobbies.find(self.seats.lobby_at(seat));
+        let source = self.seats.source_at(seat);
+        let claim = Claim {
+            victim,
+            in_lobby: lobby.is_some_and(|lobby| self.conns.at(victim).memberships.find(lobby).is_some()),
+            from_source: source.is_some() && self.sources.of(victim) == source,
+        };
+        self.seats.claim(seat, claim);
+    }
+
+    /// Gives up a seat that is held. Its holder hears of it.
+    pub(super) fn give_up_seat(&mut self, seat: u32, why: Lapse, out: &mut Outbox) {
+        let (lobby, user) = (self.seats.lobby_at(seat), self.seats.user_at(seat));
+        out.lapsed(self.seats.id_at(seat), lobby, user, why);
+        self.counters.reservations.lapsed += 1;
+        self.seats.remove(seat);
+    }
+
+    /// Gives up a seat whose holder does not want it any more.
+    pub(super) fn release_seat(&mut self, seat: u32) {
+        self.counters.reservations.released += 1;
+        self.seats.remove(seat);
+    }
+
     /// A connection has missed a ping for the first time since it was heard.
     pub(super) fn silence_began(&mut self) {
         self.population.silent += 1;
@@ -236,6 +299,10 @@ impl Manager {
         }
         while let Some(&Membership { lobby, .. }) = self.conns.at(slot).memberships.as_slice().first() {
             self.leave_lobby(slot, lobby, out);
+        }
+        // What was shared with it is the other's alone.
+        if let Some(seat) = self.seats.claim_on(slot) {
+            self.seats.unclaim(seat);
         }
         self.sources.leave(slot);
         self.expiries.set(slot, None);

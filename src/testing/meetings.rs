@@ -66,13 +66,19 @@ meetings! {
     /// closing, backlog: leaves the budget at close; a later flush is ignored
     ClosingBacklog,
     /// reservation, replace: replacement happens when it is consumed
-    ReservationReplace ahead,
-    /// reservation, drain or kick of the user: void at once
-    ReservationKick ahead,
-    /// reservation, lock or lowered limit: honoured
-    ReservationLock ahead,
-    /// reservation, empty lobby: occupies a seat; opening waits for the first member
-    ReservationEmptyLobby ahead,
+    ReservationReplace,
+    /// reservation, kick of the user: void at once
+    ReservationKick,
+    /// reservation, drain: void at once
+    ReservationDrain ahead,
+    /// reservation, lock: honoured
+    ReservationLock,
+    /// reservation, lowered limit: honoured
+    ReservationLoweredLimit,
+    /// reservation, empty lobby: occupies a seat
+    ReservationEmptyLobby,
+    /// reservation, empty lobby: opening waits for the first member
+    ReservationOpens,
     /// pause, breaker: pings that a pause voided are no misses, and make no wave
     PauseBreaker,
     /// breaker, close time-out: evictions of closing ones are never held
@@ -131,6 +137,14 @@ meetings! {
     ConnectRateReplace,
     /// connect rate, another limit: whom that refuses pays nothing
     ConnectRateLimit,
+    /// reservation, full server: its seat is that of the connection that it is to replace
+    ReservationFull,
+    /// reservation, close of the one that it is to replace: does not count for the server, as if it were replaced
+    ReservationClosing,
+    /// reservation, kick of the lobby: stays
+    ReservationKickLobby,
+    /// pause, reservation: its time stands still
+    PauseReservation,
 }
 
 impl fmt::Display for Meeting {
@@ -201,8 +215,9 @@ impl Scene<'_> {
             (Meeting::LoweredBudget, over_budget && self.before.is_over_budget()),
             (Meeting::UserBucket, self.forgets_a_throttled_user()),
         ];
+        met.extend(self.seats(call));
         match call {
-            Call::Event(Event::Connected(handshake)) => {
+            Call::Event(Event::Connected(handshake)) if handshake.reservation.is_none() => {
                 met.extend(self.connect(&handshake.user));
                 met.extend(self.doors(handshake));
                 met.extend(self.connect_rate(handshake));

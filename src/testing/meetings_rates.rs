@@ -19,7 +19,7 @@ impl Scene<'_> {
             },
             ..self.before.clone()
         };
-        let would_replace = matches!(unhurried.admission(handshake), Ok(Some(_)));
+        let would_replace = unhurried.admission(handshake).is_ok_and(|way| way.victim.is_some());
         let other = refused_by.is_some_and(|rule| rule != RefusalRule::ConnectRate);
         [
             (

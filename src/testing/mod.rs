@@ -40,6 +40,7 @@
 mod invariants;
 mod meetings;
 mod meetings_rates;
+mod meetings_seats;
 mod model;
 mod model_clock;
 mod model_doors;
@@ -47,6 +48,7 @@ mod model_entry;
 mod model_flow;
 mod model_health;
 mod model_rates;
+mod model_seats;
 mod pair;
 mod pong;
 mod replay;
@@ -69,6 +71,6 @@ pub use sim::{
     Departure, Fault, Network, Reconnect, Report, RoundTrips, Scenario, ScenarioError, Sim, StaleTruth, Stalls,
     WakeOrder,
 };
-pub use step::{Act, But, Name, Said, Stamp, Step, Steps, Style, Until, When, Where, Who};
+pub use step::{Act, But, Name, Said, Stamp, Step, Steps, Style, Swap, Ticket, Until, When, Where, Who};
 pub use told::Outcome;
 pub use view::View;

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::{
-    Call, CloseFrame, Closing, Config, ConnId, Ending, Event, Eviction, Except, Input, LobbyId, LobbyRef, Outgoing,
-    Receipt, Request, Source, Time,
+    Call, CloseFrame, Closing, Config, ConnId, Ending, Event, Eviction, Except, Input, Lapse, LobbyId, LobbyRef,
+    Outgoing, Receipt, Request, Source, Time,
 };
 
 use super::model_clock::{Clock, LAST, nanos};
 use super::model_flow::{Class, Queue};
 use super::model_health::Health;
 use super::model_rates::Taken;
+use super::model_seats::{CountedSeats, Reservation};
 use super::told::{Answered, Outcome, Told, Words};
 
 /// The expected manager. Slow and obvious; [`Pair`](super::Pair) feeds it beside the real one.
@@ -37,6 +38,9 @@ pub struct Model {
     pub(super) last_stamp: u64,
     /// The driver has reported something flushed.
     pub(super) reported: bool,
+    pub(super) reservation_ids: Ids,
+    /// All that are held, oldest first.
+    pub(crate) reservations: Vec<Reservation>,
     /// What the call under way has written.
     pub(super) told: Vec<Told>,
 }
@@ -113,6 +117,7 @@ pub(crate) struct Counted {
     pub(super) too_soon_of_user: u64,
     pub(super) too_big: u64,
     pub(super) closes_rate_limited: u64,
+    pub(crate) seats: CountedSeats,
 }
 
 /// Which ids come next: an index that was freed last is used again first, with the next generation.
@@ -150,6 +155,8 @@ impl Model {
             wave: false,
             last_stamp: 0,
             reported: false,
+            reservation_ids: Ids::default(),
+            reservations: Vec::new(),
             told: Vec::new(),
         }
     }
@@ -205,7 +212,10 @@ impl Model {
                 }
                 Answered::Addressed(all.len())
             }
-            Request::KickUser { user, close } => Answered::Addressed(self.kick_all(&self.conns_of(user), close)),
+            Request::KickUser { user, close } => {
+                self.void_seats_of(user, Lapse::Kicked);
+                Answered::Addressed(self.kick_all(&self.conns_of(user), close))
+            }
             Request::KickLobby { lobby, close } => {
                 let members = self.lobby(lobby).map_or_else(Vec::new, |lobby| lobby.members.clone());
                 Answered::Addressed(self.kick_all(&members, close))
@@ -215,6 +225,8 @@ impl Model {
             Request::SetLimit { limit, max } => Answered::LimitSet(self.set_limit(*limit, *max)),
             Request::SetRate { limit, rate } => Answered::LimitSet(self.set_rate(*limit, *rate)),
             Request::Extend { conn, expires } => Answered::Changed(self.extend(*conn, *expires)),
+            Request::Reserve(handshake) => Answered::Reserved(self.reserve(handshake)),
+            Request::Release { reservation } => Answered::Changed(self.release(*reservation)),
         }
     }
 
@@ -307,6 +319,10 @@ impl Model {
         cause: Closing,
         (seen, threshold): (u64, u64),
     ) {
+        let replaced = cause == Closing::Replaced || self.gives_way(id);
+        if replaced {
+            self.evict_lingering(id);
+        }
         let now = Time::from_nanos(self.clock.last);
         self.told.push(Told::Close {
             conn: id,
@@ -319,9 +335,7 @@ impl Model {
         self.withdraw(id);
         let (now, until) = (self.clock.active(), self.clock.after(self.config.close_timeout));
         let conn = self.open_mut(id).unwrap();
-        conn.phase = Phase::Closing {
-            replaced: cause == Closing::Replaced,
-        };
+        conn.phase = Phase::Closing { replaced };
         conn.closing_since = Some(now);
         conn.health.check_only_at(until);
     }
@@ -334,6 +348,10 @@ impl Model {
         }
         for lobby in self.open(id).unwrap().lobbies.clone() {
             self.quit(id, &lobby);
+        }
+        // A seat that it shared with somebody is theirs alone.
+        for seat in &mut self.reservations {
+            seat.replaces = seat.replaces.filter(|&conn| conn != id);
         }
     }
 

@@ -59,7 +59,9 @@ impl Model {
     }
 
     fn earliest_check(&self) -> Option<u128> {
-        self.conns.iter().filter_map(|conn| conn.health.check).min()
+        let checks = self.conns.iter().filter_map(|conn| conn.health.check);
+        let seats = self.reservations.iter().map(|seat| seat.due);
+        checks.chain(seats.filter(|&due| due <= LAST)).min()
     }
 
     /// When a tick is due next, as [`Manager::next_deadline`](crate::Manager::next_deadline) has to say.

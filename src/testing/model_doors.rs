@@ -27,8 +27,8 @@ impl Model {
         changes
     }
 
-    /// A limit of 0 is one, but a connection is in a lobby to begin with, and closed for something; and a message may be
-    /// as long as a control frame.
+    /// A limit of 0 is one, but a connection is in a lobby to begin with, and closed for something; and a message may
+    /// be as long as a control frame.
     pub(super) fn set_limit(&mut self, limit: Limit, max: Option<u64>) -> Result<(), ConfigError> {
         let config = &mut self.config;
         let budget = max;
@@ -59,10 +59,10 @@ impl Model {
         conns.iter().filter(|&&conn| self.kick(conn, close)).count()
     }
 
-    /// How many open connections there are from a source.
+    /// How many open connections there are from a source, and reserved seats.
     pub(crate) fn count_from(&self, source: Source) -> usize {
         let theirs = self.open_conns().filter(|conn| conn.source == Some(source));
-        theirs.count()
+        theirs.count() + self.seats_from(source)
     }
 
     pub(super) fn check_expiry(&self, handshake: &Handshake<'_>) -> Result<(), Against> {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Answer, Closing, ConnId, Eviction, Handshake, LobbyId, LobbyRef, Receipt, RefusalRule, Retry, Time, UserOverflow,
+    Answer, Closing, ConnId, Eviction, Handshake, LobbyId, LobbyRef, Receipt, RefusalRule, ReservationId, Retry, Time,
+    UserOverflow,
 };
 
 use super::model::{Conn, Lobby, Model, Phase};
@@ -18,6 +19,13 @@ pub(crate) struct Against {
     pub(super) rule: RefusalRule,
     pub(super) seen: u64,
     pub(super) threshold: u64,
+}
+
+/// How a newcomer gets in: whom it replaces, and which seat was held for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    pub(super) victim: Option<ConnId>,
+    pub(super) held: Option<ReservationId>,
 }
 
 /// The limit, if there are as many as it allows.
@@ -45,16 +53,25 @@ pub(super) fn with_advice(reason: &str, retry: Retry) -> String {
 }
 
 impl Model {
-    /// Whom a newcomer replaces, or what stands against it.
-    pub(crate) fn admission(&self, handshake: &Handshake<'_>) -> Result<Option<ConnId>, Against> {
+    /// How a newcomer gets in, or what stands against it.
+    pub(crate) fn admission(&self, handshake: &Handshake<'_>) -> Result<Way, Against> {
         let (lobby, user) = (&*handshake.lobby, &*handshake.user);
         self.check_name(lobby)?;
         self.check_name(user)?;
         self.check_expiry(handshake)?;
+        if let Some(id) = handshake.reservation {
+            let seat = self.find_seat(id, handshake)?;
+            return Ok(Way {
+                victim: seat.replaces,
+                held: Some(id),
+            });
+        }
         let theirs = self.conns_of(user);
+        let taken = theirs.len() + self.seats_of(user);
         let replaces = self.config.user_overflow == UserOverflow::ReplaceOldest
-            && at_limit(self.config.max_connections_per_user, theirs.len()).is_some();
-        let victim = theirs.first().copied().filter(|_| replaces);
+            && at_limit(self.config.max_connections_per_user, taken).is_some();
+        let stays = |&conn: &ConnId| !self.gives_way(conn);
+        let victim = theirs.into_iter().find(stays).filter(|_| replaces);
 
         // Every limit is looked at as if the victim had gone.
         let others = || self.conns.iter().filter(|conn| Some(conn.id) != victim);
@@ -63,28 +80,37 @@ impl Model {
         let theirs = others().filter(|conn| conn.phase == Phase::Open && conn.user == user);
         let from_there = others()
             .filter(|conn| conn.phase == Phase::Open && conn.source.is_some() && conn.source == handshake.source);
+        let (seats, members) = (
+            seats.count() + self.seats(|_| true, |_| true),
+            members.count() + self.seats_in(lobby),
+        );
+        let theirs = theirs.count() + self.seats_of(user);
+        let from_there = from_there.count() + handshake.source.map_or(0, |source| self.seats_from(source));
         let limit_per_source = self
             .config
             .max_connections_per_source
             .filter(|_| handshake.source.is_some());
         let config = &self.config;
         let against = [
-            full(RefusalRule::ServerFull, config.max_connections, seats.count()),
+            full(RefusalRule::ServerFull, config.max_connections, seats),
             self.shut_out(lobby, user),
-            full(
-                RefusalRule::LobbyFull,
-                config.max_connections_per_lobby,
-                members.count(),
-            ),
-            full(RefusalRule::UserLimit, config.max_connections_per_user, theirs.count()),
-            full(RefusalRule::SourceLimit, limit_per_source, from_there.count()),
+            full(RefusalRule::LobbyFull, config.max_connections_per_lobby, members),
+            full(RefusalRule::UserLimit, config.max_connections_per_user, theirs),
+            full(RefusalRule::SourceLimit, limit_per_source, from_there),
             self.check_connect_rate().err(),
         ];
-        against.into_iter().flatten().next().map_or(Ok(victim), Err)
+        let way = Way { victim, held: None };
+        against.into_iter().flatten().next().map_or(Ok(way), Err)
     }
 
     pub(super) fn connected(&mut self, handshake: &Handshake<'_>) -> Result<ConnId, TurnedAway> {
-        let victim = self.admission(handshake).map_err(|against| self.refuse(against))?;
+        let Way { victim, held } = self.admission(handshake).map_err(|against| self.refuse(against))?;
+        if let Some(held) = held {
+            self.take_seat(held);
+            self.counted.seats.used += 1;
+        } else {
+            self.count_connect();
+        }
         let id = ConnId::from_bits(self.conn_ids.take()).unwrap();
         let health = Health::new(&self.config, self.clock.active(), id);
         self.conns.push(Conn {
@@ -101,16 +127,19 @@ impl Model {
             violations: 0,
         });
         self.counted.admissions += 1;
-        self.count_connect();
         self.enter(id, &handshake.lobby);
         if let Some(victim) = victim {
-            self.replace(victim);
+            let close = self.config.answers.replaced.clone();
+            // The newcomer is there already. Its seat may have been reserved under a limit that is off by now.
+            let others = (self.conns_of(&handshake.user).len() + self.seats_of(&handshake.user) - 1) as u64;
+            let most = self.config.max_connections_per_user.map_or(others, u64::from);
+            self.begin_close(victim, &close, Closing::Replaced, (others, most));
         }
         Ok(id)
     }
 
-    /// A user has at most one replaced connection that is still closing.
-    fn replace(&mut self, victim: ConnId) {
+    /// A user has at most one replaced connection that is still closing. Another one is to be.
+    pub(super) fn evict_lingering(&mut self, victim: ConnId) {
         let user = self.open(victim).unwrap().user.clone();
         let lingering = self
             .conns
@@ -120,11 +149,6 @@ impl Model {
         if let Some(lingering) = lingering {
             self.evict(lingering, Eviction::Replaced);
         }
-        let close = self.config.answers.replaced.clone();
-        // The newcomer is there already.
-        let theirs = self.conns_of(&user).len() - 1;
-        let most = self.config.max_connections_per_user.unwrap();
-        self.begin_close(victim, &close, Closing::Replaced, (theirs as u64, most.into()));
     }
 
     fn check_name(&self, name: &str) -> Result<(), Against> {
@@ -155,6 +179,7 @@ impl Model {
             RefusalRule::SourceLimit => (&answers.source_limit, false),
             RefusalRule::Expired => (&answers.expired, false),
             RefusalRule::ConnectRate => (&connect_rate, false),
+            RefusalRule::ReservationVoid => (&answers.reservation_void, false),
             RefusalRule::InvalidName => (&answers.invalid_name, false),
         };
         let reason = close.reason();
@@ -173,7 +198,7 @@ impl Model {
         }
     }
 
-    fn refuse(&mut self, against: Against) -> TurnedAway {
+    pub(super) fn refuse(&mut self, against: Against) -> TurnedAway {
         match against.rule {
             RefusalRule::ServerFull => self.counted.server_full += 1,
             RefusalRule::LobbyFull => self.counted.lobby_full += 1,
@@ -183,6 +208,7 @@ impl Model {
             RefusalRule::SourceLimit => self.counted.source_limit += 1,
             RefusalRule::Expired => self.counted.refused_expired += 1,
             RefusalRule::ConnectRate => self.counted.connect_rate += 1,
+            RefusalRule::ReservationVoid => self.counted.seats.void += 1,
         }
         self.refusal(against)
     }
@@ -193,7 +219,7 @@ impl Model {
     fn check_room(&mut self, conn: ConnId, lobby: &str) -> Result<(), NotEntered> {
         let user = self.open(conn).unwrap().user.clone();
         let locked = self.shut_out(lobby, &user);
-        let members = self.lobby(&lobby.into()).map_or(0, |lobby| lobby.members.len());
+        let members = self.lobby(&lobby.into()).map_or(0, |lobby| lobby.members.len()) + self.seats_in(lobby);
         let full = full(RefusalRule::LobbyFull, self.config.max_connections_per_lobby, members);
         let against = self.check_name(lobby).err().or(locked).or(full);
         against.map_or(Ok(()), |against| Err(NotEntered::Refused(self.refuse(against))))

@@ -192,6 +192,7 @@ impl Model {
     /// Looks at everyone who is due, earliest first and at one instant by index.
     pub(super) fn tick(&mut self) {
         self.close_expired();
+        self.give_up_seats();
         let mut pinged = Vec::new();
         loop {
             let due = self

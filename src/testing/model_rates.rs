@@ -1,5 +1,5 @@
-//! The model's rates, by the law itself: every instant at which something was let through is remembered, and one more is
-//! let through if no window of time would then have more than a burst and what the rate gives for its length.
+//! The model's rates, by the law itself: every instant at which something was let through is remembered, and one more
+//! is let through if no window of time would then have more than a burst and what the rate gives for its length.
 
 use std::time::Duration;
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::told::{Answered, Outcome, Told, Words};
 use crate::{
-    Call, Config, ConnId, Event, Except, Input, LobbyId, LobbyRef, Outbox, PingFormat, Reply, Request, Source, Time,
+    Call, Config, ConnId, Event, Except, Handshake, Input, LobbyId, LobbyRef, Outbox, PingFormat, Reply, Request,
+    ReservationId, Source, Time,
 };
 
 /// So many of each kind are remembered, the latest.
@@ -29,6 +30,16 @@ pub struct Seen {
     pub(super) lobby_names: Vec<String>,
     pub(super) user_names: Vec<String>,
     pub(super) sources: Vec<Source>,
+    /// Held, used or given up, the latest last.
+    pub(super) reservations: Vec<SeenSeat>,
+}
+
+/// A reservation as it was made.
+#[derive(Clone, Debug)]
+pub(super) struct SeenSeat {
+    pub(super) id: ReservationId,
+    pub(super) handshake: Handshake<'static>,
+    pub(super) is_held: bool,
 }
 
 impl Seen {
@@ -44,6 +55,7 @@ impl Seen {
             lobby_names: vec!["nowhere".into()],
             user_names: vec!["nobody".into()],
             sources: vec![Source::from_bits(0)],
+            reservations: Vec::new(),
         }
     }
 
@@ -65,12 +77,21 @@ impl Seen {
     pub(super) fn note(&mut self, input: &Input<'_>, outcome: &Outcome) {
         self.last_call = self.last_call.max(input.at);
         self.note_input(input);
+        if let Call::Request(Request::Release { reservation }) = input.call {
+            self.forget_seat(reservation);
+        }
         match &outcome.answered {
             Answered::Connected(Ok(conn)) => {
                 add(&mut self.conns, conn);
                 self.open.push(*conn);
+                if let Call::Event(Event::Connected(handshake)) = &input.call
+                    && let Some(id) = handshake.reservation
+                {
+                    self.forget_seat(id);
+                }
             }
             Answered::Entered(Ok(lobby)) => add(&mut self.lobbies, lobby),
+            Answered::Reserved(Ok(id)) => self.note_seat(*id, input),
             _ => {}
         }
         for told in &outcome.told {
@@ -80,6 +101,7 @@ impl Seen {
                     self.open.retain(|open| open != conn);
                     self.stamps.remove(conn);
                 }
+                Told::Lapsed { reservation, .. } => self.forget_seat(*reservation),
                 Told::Send { to, payload } => {
                     if let Some(stamp) = ping_stamp(payload) {
                         self.stamps.extend(to.iter().map(|&conn| (conn, stamp)));
@@ -90,8 +112,34 @@ impl Seen {
         }
     }
 
+    fn note_seat(&mut self, id: ReservationId, input: &Input<'_>) {
+        let Call::Request(Request::Reserve(handshake)) = &input.call else {
+            return;
+        };
+        if self.reservations.iter().any(|seat| seat.id == id) {
+            return;
+        }
+        if self.reservations.len() >= MOST {
+            self.reservations.remove(0);
+        }
+        let mut made = Handshake::new(handshake.lobby.to_string(), handshake.user.to_string());
+        made.source = handshake.source;
+        self.reservations.push(SeenSeat {
+            id,
+            handshake: made,
+            is_held: true,
+        });
+    }
+
+    fn forget_seat(&mut self, id: ReservationId) {
+        let mut seats = self.reservations.iter_mut();
+        if let Some(seat) = seats.find(|seat| seat.id == id) {
+            seat.is_held = false;
+        }
+    }
+
     fn note_input(&mut self, input: &Input<'_>) {
-        if let Call::Event(Event::Connected(handshake)) = &input.call
+        if let Call::Event(Event::Connected(handshake)) | Call::Request(Request::Reserve(handshake)) = &input.call
             && let Some(source) = handshake.source
         {
             add(&mut self.sources, &source);
@@ -167,6 +215,7 @@ fn mentioned<'a>(call: &'a Call<'_>) -> (Option<ConnId>, Option<LobbyRef<'a>>, O
             Request::SendTo { conn, .. } | Request::Kick { conn, .. } | Request::Extend { conn, .. } => {
                 (Some(*conn), None, None)
             }
+            Request::Reserve(handshake) => (None, Some((&*handshake.lobby).into()), Some(&handshake.user)),
             Request::KickLobby { lobby, .. } | Request::LockLobby { lobby } | Request::UnlockLobby { lobby } => {
                 (None, Some(lobby.clone()), None)
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{Answers, Config, PingFormat, Rate, Retry, UserOverflow};
 
 /// How many numbers choose settings.
-pub(crate) const KNOBS: usize = 22;
+pub(crate) const KNOBS: usize = 23;
 
 /// Where those of the message rates are; an odd number there is a rate.
 pub(crate) const RATES: usize = KNOBS - 4;
@@ -41,6 +41,7 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         backlog_bytes,
         backlog_messages,
         budget,
+        ttl,
         message_rate,
         user_rate,
         connect_rate,
@@ -73,6 +74,7 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         answers.invalid_name.retry = Retry::After(Duration::from_nanos(1_999_999));
         answers.expired.retry = Retry::Now;
         answers.rate_limited.retry = Retry::After(Duration::from_nanos(1));
+        answers.reservation_void.retry = Retry::Never;
     }
     Config {
         max_connections: limit(server).map(|max| max * 3),
@@ -93,6 +95,7 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         max_backlog_bytes: pick(backlog_bytes, [None, Some(90), Some(30), Some(0), Some(u32::MAX)]),
         max_backlog_messages: pick(backlog_messages, [None, Some(3), Some(1), Some(5), Some(0)]),
         max_total_backlog_bytes: pick(budget, [None, Some(100), Some(300), Some(20)]),
+        reservation_ttl: pick(ttl, [secs(10), secs(1), Duration::from_nanos(1), secs(60)]),
         answers,
         seed: u64::from(other & 1),
         message_rate: rate(message_rate),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::{
     Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, Limit, LobbyId, LobbyRef, Outgoing,
-    Payload, PingFormat, Rate, RateLimit, Request, Source, Time,
+    Payload, PingFormat, Rate, RateLimit, Request, ReservationId, Source, Time,
 };
 
 use super::seen::Seen;
@@ -174,6 +174,38 @@ pub enum Act {
     Extend(Who, Until),
     /// So many bytes and messages were flushed, or all that there is and more.
     Flushed(Who, Option<(u8, u8)>),
+    /// A seat is to be held: its lobby, its user, where they come from.
+    Reserve(Name, Name, Option<u8>),
+    /// A connection opened that has a reservation, and perhaps not everything else that it needs.
+    ConnectReserved(Ticket, Swap, Until),
+    /// A reservation is given back.
+    Release(Ticket),
+    /// A seat is to be held for one who has a reservation.
+    ReserveAgain(Ticket),
+}
+
+/// A reservation.
+#[derive(Clone, Copy, Debug)]
+pub enum Ticket {
+    /// Of those that are held, counted round and round.
+    Held(u8),
+    /// Of all that were seen lately, those included that were used or given up.
+    Seen(u8),
+    /// The one with this word.
+    Bits(u64),
+}
+
+/// What differs between a connection and its reservation.
+#[derive(Clone, Copy, Debug)]
+pub enum Swap {
+    /// Nothing.
+    Nothing,
+    /// It wants to enter this lobby.
+    Lobby(Name),
+    /// It is this user's.
+    User(Name),
+    /// It comes from here.
+    Source(Option<u8>),
 }
 
 /// Until when a connection may stay.
@@ -296,6 +328,36 @@ impl Seen {
         }
     }
 
+    /// The reservation, and the handshake that it was made with.
+    fn seat(&self, ticket: Ticket) -> Handshake<'static> {
+        let held: Vec<usize> = match ticket {
+            Ticket::Held(_) => (0..self.reservations.len())
+                .filter(|&position| self.reservations[position].is_held)
+                .collect(),
+            _ => (0..self.reservations.len()).collect(),
+        };
+        let forged = |bits: u64| {
+            let id = ReservationId::from_bits(bits).or(ReservationId::from_bits(1 << 32));
+            Handshake::new("den", "ann").reservation(id.expect("an id"))
+        };
+        let position = match ticket {
+            Ticket::Bits(bits) => return forged(bits),
+            Ticket::Held(number) | Ticket::Seen(number) => around(&held, number),
+        };
+        let seen = position.and_then(|position| self.reservations.get(position));
+        seen.map_or_else(|| forged(0), |seat| seat.handshake.clone().reservation(seat.id))
+    }
+
+    fn connected(&self, mut handshake: Handshake<'static>, until: Until) -> Call<'static> {
+        handshake.expires = until.time(self.last_call);
+        Call::Event(Event::Connected(handshake))
+    }
+
+    fn release(&self, ticket: Ticket) -> Request<'static> {
+        let reservation = self.seat(ticket).reservation.expect("one was put there");
+        Request::Release { reservation }
+    }
+
     fn except(&self, but: But) -> Except<'static> {
         match but {
             But::Nobody => Except::Nobody,
@@ -366,6 +428,24 @@ fn close(code: u16, reason: &'static str) -> CloseFrame {
     CloseFrame::new(code, reason).expect("a code and a reason that can be sent")
 }
 
+fn newcomer(lobby: Name, user: Name, source: Option<u8>) -> Handshake<'static> {
+    let mut handshake = Handshake::new(lobby.lobby(), user.user());
+    handshake.source = source.map(|source| Source::from_bits(source.into()));
+    handshake
+}
+
+impl Swap {
+    fn apply(self, mut handshake: Handshake<'static>) -> Handshake<'static> {
+        match self {
+            Self::Nothing => {}
+            Self::Lobby(name) => handshake.lobby = name.lobby(),
+            Self::User(name) => handshake.user = name.user(),
+            Self::Source(source) => handshake.source = source.map(|source| Source::from_bits(source.into())),
+        }
+        handshake
+    }
+}
+
 impl Act {
     fn call(self, here: &Seen) -> Call<'static> {
         Call::Request(match self {
@@ -373,10 +453,7 @@ impl Act {
                 return Call::Event(Event::Connected(Handshake::new(lobby.lobby(), user.user())));
             }
             Self::ConnectFrom(lobby, user, source, until) => {
-                let mut handshake = Handshake::new(lobby.lobby(), user.user());
-                handshake.source = source.map(|source| Source::from_bits(source.into()));
-                handshake.expires = until.time(here.last_call);
-                return Call::Event(Event::Connected(handshake));
+                return here.connected(newcomer(lobby, user, source), until);
             }
             Self::Message(who, said) => {
                 let conn = here.conn(who);
@@ -459,6 +536,12 @@ impl Act {
                 limit,
                 rate: some_rate(number),
             },
+            Self::Reserve(lobby, user, source) => Request::Reserve(newcomer(lobby, user, source)),
+            Self::ConnectReserved(ticket, swap, until) => {
+                return here.connected(swap.apply(here.seat(ticket)), until);
+            }
+            Self::Release(ticket) => here.release(ticket),
+            Self::ReserveAgain(ticket) => Request::Reserve(here.seat(ticket)),
             Self::Extend(who, until) => Request::Extend {
                 conn: here.conn(who),
                 expires: until.time(here.last_call),

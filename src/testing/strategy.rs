@@ -1,12 +1,12 @@
 //! Strategies for settings and steps. What comes first in a choice is what a failure shrinks to.
 
-use crate::{Cause, Config, Limit, RateLimit};
+use crate::{Cause, Config, Limit, RateLimit, UserOverflow};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::settings::{KNOBS, Knobs, RATES};
-use super::step::{Act, But, Name, Said, Stamp, Step, Steps, Style, Until, When, Where, Who};
+use super::step::{Act, But, Name, Said, Stamp, Step, Steps, Style, Swap, Ticket, Until, When, Where, Who};
 
 /// So many steps are enough to reach everything.
 const MOST_STEPS: usize = if cfg!(miri) { 20 } else { 120 };
@@ -71,6 +71,47 @@ pub fn slow_step() -> impl Strategy<Value = Step> {
         1 => act(),
     ];
     (hasty(), act).prop_map(|(when, act)| Step { when, act })
+}
+
+/// A step that is about reserved seats: under [`crowded_settings`], so that they are about the last one.
+pub fn seat_step() -> impl Strategy<Value = Step> {
+    let when = prop_oneof![
+        12 => Just(When::After(0)),
+        2 => Just(When::Deadline),
+        1 => (0..6 * SECOND).prop_map(When::After),
+        1 => when(),
+    ];
+    let act = prop_oneof![
+        12 => seats(),
+        5 => (name(), name()).prop_map(|(lobby, user)| Act::Connect(lobby, user)),
+        2 => Just(Act::Tick),
+        2 => (who(), place(), name()).prop_map(|(who, from, to)| Act::Switch(who, from, to)),
+        2 => (who(), name()).prop_map(|(who, lobby)| Act::Join(who, lobby)),
+        1 => (who(), place()).prop_map(|(who, lobby)| Act::Leave(who, lobby)),
+        2 => who().prop_map(Act::Kick),
+        1 => who().prop_map(|who| Act::Closed(who, Cause::Peer)),
+        1 => name().prop_map(Act::KickUser),
+        2 => place().prop_map(Act::Lock),
+        2 => doors(),
+        1 => act(),
+    ];
+    (when, act).prop_map(|(when, act)| Step { when, act })
+}
+
+/// [Small settings](knobs) under which every seat counts.
+pub fn crowded_settings() -> impl Strategy<Value = Config> {
+    let limit = || prop_oneof![1 => Just(None), 2 => Just(Some(1)), 2 => Just(Some(2)), 1 => Just(Some(3))];
+    let replaces = prop_oneof![1 => Just(UserOverflow::Reject), 3 => Just(UserOverflow::ReplaceOldest)];
+    (knobs(), [limit(), limit(), limit()], 0_u32..5, replaces).prop_map(
+        |(knobs, [lobby, user, source], server, user_overflow)| Config {
+            max_connections: Some(server + 1).filter(|&max| max < 5),
+            max_connections_per_lobby: lobby,
+            max_connections_per_user: user,
+            max_connections_per_source: source,
+            user_overflow,
+            ..knobs.into()
+        },
+    )
 }
 
 /// A step of few connections over long times, so that it is about who is still there.
@@ -268,6 +309,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::CloseAll),
         8 => doors(),
         6 => (who(), flushed()).prop_map(|(who, part)| Act::Flushed(who, part)),
+        4 => seats(),
     ]
 }
 
@@ -298,6 +340,30 @@ fn set_rate() -> impl Strategy<Value = Act> {
 fn set_message_limit() -> impl Strategy<Value = Act> {
     let limit = select(vec![Limit::Violations, Limit::MessageBytes]);
     (limit, prop::option::of(0_u64..4)).prop_map(|(limit, max)| Act::SetLimit(limit, max))
+}
+
+/// What is about seats that are reserved.
+fn seats() -> impl Strategy<Value = Act> {
+    let source = || prop_oneof![2 => Just(None), 3 => (0_u8..2).prop_map(Some)];
+    let ticket = || {
+        prop_oneof![
+            9 => (0_u8..12).prop_map(Ticket::Held),
+            2 => (0_u8..24).prop_map(Ticket::Seen),
+            1 => (0_u64..4, 0_u64..6).prop_map(|(generation, index)| Ticket::Bits((generation << 32) | index)),
+        ]
+    };
+    let swap = prop_oneof![
+        6 => Just(Swap::Nothing),
+        1 => name().prop_map(Swap::Lobby),
+        1 => name().prop_map(Swap::User),
+        1 => source().prop_map(Swap::Source),
+    ];
+    prop_oneof![
+        6 => (name(), name(), source()).prop_map(|(lobby, user, source)| Act::Reserve(lobby, user, source)),
+        5 => (ticket(), swap, until()).prop_map(|(ticket, swap, until)| Act::ConnectReserved(ticket, swap, until)),
+        1 => ticket().prop_map(Act::Release),
+        1 => ticket().prop_map(Act::ReserveAgain),
+    ]
 }
 
 fn until() -> impl Strategy<Value = Until> {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    Closing, Command, ConfigError, ConnId, Ending, Eviction, Inbound, JoinError, LobbyId, Notice, Outbox, Output,
-    Payload, RateScope, Receipt, Refusal, RefusalRule, Reply, Retry,
+    Closing, Command, ConfigError, ConnId, Ending, Eviction, Inbound, JoinError, Lapse, LobbyId, Notice, Outbox,
+    Output, Payload, RateScope, Receipt, Refusal, RefusalRule, Reply, ReservationId, Retry,
 };
 
 /// A payload; the model cannot make a `Payload::Ping`.
@@ -97,6 +97,12 @@ pub(crate) enum Told {
         retry_after: Duration,
         violations: u32,
         receipt: Receipt,
+    },
+    Lapsed {
+        reservation: ReservationId,
+        lobby: String,
+        user: String,
+        why: Lapse,
     },
 }
 
@@ -204,6 +210,17 @@ impl From<Notice<'_>> for Told {
                 violations,
                 receipt,
             },
+            Notice::ReservationLapsed {
+                reservation,
+                lobby_name,
+                user,
+                why,
+            } => Self::Lapsed {
+                reservation,
+                lobby: lobby_name.into(),
+                user: user.into(),
+                why,
+            },
         }
     }
 }
@@ -218,6 +235,7 @@ pub(crate) enum Answered {
     Addressed(usize),
     Entered(Result<LobbyId, NotEntered>),
     LimitSet(Result<(), ConfigError>),
+    Reserved(Result<ReservationId, TurnedAway>),
 }
 
 /// A refusal.
@@ -275,6 +293,7 @@ impl From<&Reply> for Answered {
             Reply::Addressed(addressed) => Self::Addressed(*addressed),
             Reply::Entered(result) => Self::Entered(result.as_ref().map(|&lobby| lobby).map_err(Into::into)),
             Reply::LimitSet(result) => Self::LimitSet(*result),
+            Reply::Reserved(result) => Self::Reserved(result.as_ref().map(|&id| id).map_err(Into::into)),
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::fmt::{Debug, Write as _};
 
-use crate::{Config, ConnId, Handshake, Limit, LobbyId, LobbyRef, Manager, Rate, RateLimit, RefusalRule, Source, Time};
+use crate::{
+    Config, ConnId, Handshake, Limit, LobbyId, LobbyRef, Manager, Rate, RateLimit, RefusalRule, ReservationId, Source,
+    Time,
+};
 use serde_json::{Value, json};
 
 use super::model::{Model, Phase};
@@ -23,6 +26,7 @@ pub struct View {
     users: Vec<(String, bool, Vec<ConnId>)>,
     can_accept: Vec<(String, String, Result<(), TurnedAway>)>,
     doors: Doors,
+    reserved: Vec<(ReservationId, bool)>,
 }
 
 /// What can be asked about limits, rates, locks, sources and expiries.
@@ -155,6 +159,9 @@ impl View {
                 })
                 .collect(),
             doors: Doors::of(manager, seen),
+            reserved: (seen.reservations.iter())
+                .map(|seat| (seat.id, manager.is_reserved(seat.id)))
+                .collect(),
         }
     }
 
@@ -229,6 +236,9 @@ impl View {
                 })
                 .collect(),
             doors: Doors::expected(reference),
+            reserved: (seen.reservations.iter())
+                .map(|seat| (seat.id, model.reservations.iter().any(|held| held.id == seat.id)))
+                .collect(),
         }
     }
 }
@@ -241,7 +251,7 @@ fn pairs(seen: &Seen) -> impl Iterator<Item = (&String, &String)> {
 
 fn expected_stats(model: &Model) -> Value {
     let count = |wanted: fn(&Phase) -> bool| model.conns.iter().filter(|conn| wanted(&conn.phase)).count();
-    let total = count(|phase| *phase != Phase::Closing { replaced: true });
+    let total = count(|phase| *phase != Phase::Closing { replaced: true }) + model.seats(|_| true, |_| true);
     let Config { max_connections, .. } = model.config;
     let percent = max_connections.map(|max| {
         let tenths = if max == 0 { 1_000 } else { total * 1_000 / max as usize };
@@ -266,6 +276,7 @@ fn expected_stats(model: &Model) -> Value {
             "source_limit": counted.source_limit,
             "expired": counted.refused_expired,
             "connect_rate": counted.connect_rate,
+            "reservation_void": counted.seats.void,
         },
         "evictions": {
             "stale": counted.evicted_stale,
@@ -300,6 +311,13 @@ fn expected_stats(model: &Model) -> Value {
         }),
         "dropped_messages": counted.dropped_messages,
         "excess_flushes": counted.excess_flushes,
+        "reserved_seats": model.reservations.len(),
+        "reservations": {
+            "made": counted.seats.made,
+            "used": counted.seats.used,
+            "released": counted.seats.released,
+            "lapsed": counted.seats.lapsed,
+        },
     })
 }
 

@@ -1,6 +1,6 @@
 //! Settings and steps from bytes, so that a fuzzer can lead a manager.
 
-use lobbykeeper::testing::{Act, But, Knobs, Name, Said, Stamp, Step, Style, Until, When, Where, Who};
+use lobbykeeper::testing::{Act, But, Knobs, Name, Said, Stamp, Step, Style, Swap, Ticket, Until, When, Where, Who};
 use lobbykeeper::{Cause, Limit, RateLimit};
 
 /// Bytes that are used up one by one; zeros follow.
@@ -133,7 +133,7 @@ impl Bytes<'_> {
     fn door(&mut self) -> Act {
         let byte = self.next();
         let few = byte >> 4;
-        match byte % 10 {
+        match byte % 15 {
             0 => Act::Lock(self.place()),
             1 => Act::Unlock(self.place()),
             2 => Act::KickUser(self.name()),
@@ -147,10 +147,33 @@ impl Bytes<'_> {
                 let limit = RateLimit::ALL[usize::from(few) % RateLimit::ALL.len()];
                 Act::SetRate(limit, self.next())
             }
+            7 | 8 => Act::Reserve(self.name(), self.name(), (few > 7).then_some(few % 3)),
+            9 | 10 => Act::ConnectReserved(self.ticket(), self.swap(), self.until()),
+            11 if few < 8 => Act::Release(self.ticket()),
+            11 => Act::ReserveAgain(self.ticket()),
             _ => {
                 let source = (few > 3).then_some(few % 3);
                 Act::ConnectFrom(self.name(), self.name(), source, self.until())
             }
+        }
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        let byte = self.next();
+        match byte >> 5 {
+            0..=4 => Ticket::Held(byte & 0x1f),
+            5 | 6 => Ticket::Seen(byte & 0x1f),
+            _ => Ticket::Bits((u64::from(byte & 3) << 32) | u64::from(byte & 0x1f)),
+        }
+    }
+
+    fn swap(&mut self) -> Swap {
+        let byte = self.next();
+        match byte % 8 {
+            0 => Swap::Lobby(self.name()),
+            1 => Swap::User(self.name()),
+            2 => Swap::Source((byte >= 128).then_some(byte % 3)),
+            _ => Swap::Nothing,
         }
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use lobbykeeper::{
     Call, Cause, CloseFrame, Config, ConnId, Delivery, Digest, Event, Except, Frame, Handshake, Input, Limit, LobbyId,
-    LobbyRef, Manager, Outbox, Outgoing, Payload, Rate, RateLimit, Recorder, Request, Source, Time, UserOverflow,
+    LobbyRef, Manager, Outbox, Outgoing, Payload, Rate, RateLimit, Recorder, Request, ReservationId, Source, Time,
+    UserOverflow,
 };
 use proptest::prelude::*;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
@@ -105,6 +106,7 @@ fn event() -> impl Strategy<Value = Event<'static>> {
     prop_oneof![
         4 => (name(), name()).prop_map(|(lobby, user)| Event::Connected(Handshake::new(lobby, user))),
         2 => handshake().prop_map(Event::Connected),
+        2 => (handshake(), seat()).prop_map(|(handshake, seat)| Event::Connected(handshake.reservation(seat))),
         2 => (conn(), frame()).prop_map(|(conn, frame)| Event::Message { conn, frame }),
         1 => (conn(), prop::sample::select(vec![Cause::Peer, Cause::Error, Cause::SendFailed]))
             .prop_map(|(conn, cause)| Event::Closed { conn, cause }),
@@ -129,6 +131,8 @@ fn request() -> impl Strategy<Value = Request<'static>> {
         1 => conn().prop_map(move |conn| Request::Kick { conn, close: close() }),
         1 => Just(Request::CloseAll { close: close() }),
         2 => door(),
+        2 => handshake().prop_map(Request::Reserve),
+        1 => seat().prop_map(|reservation| Request::Release { reservation }),
     ]
 }
 
@@ -179,6 +183,10 @@ fn name() -> impl Strategy<Value = String> {
 
 fn conn() -> impl Strategy<Value = ConnId> {
     (0_u64..4, 1_u64..4).prop_map(|(index, generation)| ConnId::from_bits((generation << 32) | index).unwrap())
+}
+
+fn seat() -> impl Strategy<Value = ReservationId> {
+    (0_u64..3, 1_u64..4).prop_map(|(index, generation)| ReservationId::from_bits((generation << 32) | index).unwrap())
 }
 
 fn lobby() -> impl Strategy<Value = LobbyRef<'static>> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lobbykeeper::{
     Cause, CloseFrame, Command, Config, ConnId, Except, Frame, Handshake, Inbound, Limit, Manager, Notice, Outbox,
-    Output, Payload, Rate, RateLimit, Refusal, RefusalRule, Time,
+    Output, Payload, Rate, RateLimit, Refusal, RefusalRule, ReservationId, Time,
 };
 
 /// A manager, its outbox and its clock.
@@ -53,6 +53,14 @@ impl Desk {
 
     pub(crate) fn admit(&mut self, handshake: Handshake<'_>) -> Result<ConnId, Refusal> {
         self.call(|manager, now, out| manager.connected(now, handshake, out))
+    }
+
+    pub(crate) fn reserve(&mut self, handshake: Handshake<'_>) -> Result<ReservationId, Refusal> {
+        self.call(|manager, now, out| manager.reserve(now, handshake, out))
+    }
+
+    pub(crate) fn release(&mut self, reservation: ReservationId) -> bool {
+        self.call(|manager, now, out| manager.release(now, reservation, out))
     }
 
     pub(crate) fn set_limit(&mut self, limit: Limit, max: impl Into<Option<u32>>) {

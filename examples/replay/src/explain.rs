@@ -152,7 +152,7 @@ fn explain_line(log: impl BufRead, line: u64, answer: &mut impl Write) -> Result
         if turn.line == line {
             is_there = true;
             writeln!(answer, "at {}: {}", turn.input.at, words::exchange(turn))?;
-            if let Reply::Connected(Err(refusal)) = turn.reply {
+            if let Reply::Connected(Err(refusal)) | Reply::Reserved(Err(refusal)) = turn.reply {
                 writeln!(answer, "{}", advice(refusal))?;
             }
             for output in turn.out {

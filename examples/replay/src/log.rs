@@ -124,7 +124,9 @@ impl Turn<'_> {
     /// The user whom the input names.
     pub(crate) fn user(&self) -> Option<&str> {
         match &self.input.call {
-            Call::Event(Event::Connected(handshake)) => Some(&handshake.user),
+            Call::Event(Event::Connected(handshake)) | Call::Request(Request::Reserve(handshake)) => {
+                Some(&handshake.user)
+            }
             Call::Request(
                 Request::SendToUser { user, .. } | Request::PingUser { user, .. } | Request::KickUser { user, .. },
             ) => Some(user),
@@ -135,7 +137,9 @@ impl Turn<'_> {
     /// Whether the input names this lobby.
     pub(crate) fn names_lobby(&self, name: &str) -> bool {
         match &self.input.call {
-            Call::Event(Event::Connected(handshake)) => handshake.lobby == name,
+            Call::Event(Event::Connected(handshake)) | Call::Request(Request::Reserve(handshake)) => {
+                handshake.lobby == name
+            }
             Call::Request(Request::Join { lobby, .. }) => lobby == name,
             Call::Request(Request::SwitchLobby { from, to, .. }) => to == name || self.is_lobby(from, name),
             Call::Request(

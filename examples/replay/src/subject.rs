@@ -32,7 +32,9 @@ impl Subject {
                 Command::Close { conn, .. } | Command::Evict { conn, .. } => self.is_conn(turn, *conn),
             },
             Output::Notice(notice) => match notice {
-                Notice::Joined { lobby_name, user, .. } | Notice::Left { lobby_name, user, .. } => match self {
+                Notice::Joined { lobby_name, user, .. }
+                | Notice::Left { lobby_name, user, .. }
+                | Notice::ReservationLapsed { lobby_name, user, .. } => match self {
                     Self::User(name) => name == user,
                     Self::Conn(_) => false,
                     Self::Lobby(name) => name == lobby_name,

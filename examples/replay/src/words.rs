@@ -72,6 +72,8 @@ pub(crate) fn input(turn: &Turn<'_>) -> String {
                 expires: Some(expires),
             } => format!("{} may stay until {expires}", who(conn)),
             Request::Extend { conn, expires: None } => format!("{} may stay for ever", who(conn)),
+            Request::Reserve(handshake) => format!("reserve a seat: {}", self::handshake(handshake)),
+            Request::Release { reservation } => format!("release {reservation}"),
             other => format!("{other:?}"),
         },
     }
@@ -81,7 +83,10 @@ pub(crate) fn input(turn: &Turn<'_>) -> String {
 pub(crate) fn reply(reply: &Reply) -> String {
     match reply {
         Reply::Connected(Ok(conn)) => format!("admitted as {conn}"),
-        Reply::Connected(Err(refusal)) | Reply::Entered(Err(JoinError::Refused(refusal))) => refused(refusal),
+        Reply::Reserved(Ok(reservation)) => format!("reserved as {reservation}"),
+        Reply::Connected(Err(refusal))
+        | Reply::Reserved(Err(refusal))
+        | Reply::Entered(Err(JoinError::Refused(refusal))) => refused(refusal),
         Reply::Message(Inbound::Deliver) => "the application's".into(),
         Reply::Message(Inbound::Handled) => "handled".into(),
         Reply::Message(Inbound::Stale) => "stale: it is unknown, closing or gone".into(),
@@ -116,6 +121,9 @@ fn handshake(handshake: &Handshake<'_>) -> String {
     }
     if let Some(expires) = handshake.expires {
         _ = write!(text, " until {expires}");
+    }
+    if let Some(reservation) = handshake.reservation {
+        _ = write!(text, " with {reservation}");
     }
     text
 }

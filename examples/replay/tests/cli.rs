@@ -206,6 +206,55 @@ fn the_time_line_of_a_lobby_has_who_came_who_was_refused_and_what_was_said() {
     }
 }
 
+/// Ann has a seat, and comes too late for it; Bob finds the house full.
+fn reserved() -> String {
+    let config = Config {
+        max_connections: Some(1),
+        ..Config::default()
+    };
+    let (mut out, mut log) = (Outbox::new(), Vec::new());
+    let mut recorder = Recorder::new(config, &mut log).unwrap();
+    let mut tell = |secs: u64, call: Call<'_>| {
+        out.clear();
+        let at = Time::from_secs(secs);
+        recorder.apply(Input { at, call }, &mut out, &mut log);
+    };
+    let [ann, bob] = ["ann", "bob"].map(|user| Handshake::new("den", user));
+    tell(1, Call::Request(Request::Reserve(ann.clone())));
+    tell(2, Call::Request(Request::Reserve(bob)));
+    tell(11, Call::Event(Event::Tick));
+    let reservation = "r0v1".parse().unwrap();
+    tell(12, Call::Event(Event::Connected(ann.reservation(reservation))));
+    tell(13, Call::Request(Request::Release { reservation }));
+    String::from_utf8(log).unwrap()
+}
+
+#[test]
+fn reservations_are_told_in_words_and_their_refusals_explained() {
+    let log = file("reserved", reserved());
+    let of_ann = replay(&[&"timeline", &log, &"--user", &"ann"]).out;
+    for wanted in [
+        "     2  1s              reserve a seat: \"ann\" wants to enter \"den\" -> reserved as r0v1\n",
+        "r0v1 of \"ann\" in \"den\" lapsed: expired\n",
+        "     5  12s             \"ann\" wants to enter \"den\" with r0v1 -> refused: reservation void (4009 reservation_void)",
+    ] {
+        assert!(of_ann.contains(wanted), "{wanted}\n{of_ann}");
+    }
+    assert!(!of_ann.contains("bob"), "{of_ann}");
+    let of_den = replay(&[&"timeline", &log, &"--lobby", &"den"]).out;
+    assert!(
+        of_den.contains("reserve a seat: \"bob\"") && of_den.contains("lapsed"),
+        "{of_den}"
+    );
+    let refused = replay(&[&"explain", &log, &"3"]).out;
+    assert!(
+        refused.contains("to be closed with 4002 server_full, and told to come again after 5s"),
+        "{refused}"
+    );
+    let released = replay(&[&"explain", &log, &"6"]).out;
+    assert!(released.contains("release r0v1 -> nothing to be done"), "{released}");
+}
+
 #[test]
 fn of_a_damaged_log_what_precedes_the_damage_is_told() {
     let log = log().replacen("\"cid\"", "\"cod\"", 1);

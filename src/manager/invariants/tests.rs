@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use super::super::conn::{Lobby, Membership, User};
 use super::*;
-use crate::clock::Active;
+use crate::clock::{Active, Moment};
 use crate::config::{Config, UserOverflow};
 use crate::event::{Cause, Except, Handshake};
 use crate::gcra::Rate;
@@ -15,6 +15,7 @@ use crate::list::List;
 use crate::outbox::{Command, Outbox};
 use crate::payload::{Frame, Payload};
 use crate::refusal::CloseFrame;
+use crate::seats::Claim;
 use crate::source::Source;
 use crate::time::Time;
 use crate::{LobbyRef, PingFormat};
@@ -28,6 +29,9 @@ const RATE: Rate = Rate {
     per: Duration::from_secs(1),
     burst: 20,
 };
+/// Seats that are reserved: for Ann, in the place of her first connection, and for Eve, where nobody is.
+const ANNS: u32 = 0;
+const EVES: u32 = 1;
 const REPLACED: Phase = Phase::Closing { replaced: true };
 
 /// All come from one source, but for Bob, and two of them stay for a limited time.
@@ -60,6 +64,7 @@ fn manager() -> Manager {
         user_message_rate: Some(RATE),
         connect_rate: Some(RATE),
         max_violations: Some(3),
+        reservation_ttl: Duration::from_secs(1_000),
         ..Config::default()
     };
     let mut manager = Manager::new(config).unwrap();
@@ -103,6 +108,12 @@ fn manager() -> Manager {
         manager.message(late, anns[0], Frame::Text("still here".into()), &mut out);
     }
     assert_eq!(manager.rates.meter(FIRST).violations, 1);
+    for handshake in [
+        Handshake::new("den", "ann").source(Source::from_bits(1)),
+        Handshake::new("pit", "eve"),
+    ] {
+        manager.reserve(late, handshake, &mut out).unwrap();
+    }
     manager
 }
 
@@ -132,6 +143,7 @@ fn corruptions() -> Vec<Corruption> {
         of_doors(),
         of_backlogs(),
         of_rates(),
+        of_seats(),
     ]
     .concat()
 }
@@ -366,6 +378,103 @@ fn of_doors() -> Vec<Corruption> {
             manager.counters.expired = manager.counters.closes + 1;
         }),
     ]
+}
+
+fn of_seats() -> Vec<Corruption> {
+    vec![
+        (Invariant::Settings, |manager| manager.reservation_ttl += 1),
+        (Invariant::SlotCount, |manager| manager.seats.spoil_slots()),
+        (Invariant::NameTable, |manager| manager.seats.spoil_user_name(ANNS)),
+        (Invariant::NameTable, |manager| manager.seats.spoil_lobby_name(EVES)),
+        (Invariant::SourceTable, |manager| manager.seats.spoil_source()),
+        (Invariant::HeapOrder, |manager| manager.seats.spoil_order()),
+        (Invariant::References, |manager| manager.seats.spoil_user(EVES)),
+        (Invariant::Seats, |manager| manager.seats.spoil_user_count(EVES)),
+        (Invariant::Seats, |manager| manager.seats.spoil_lobby_count(EVES)),
+        (Invariant::Seats, |manager| manager.seats.spoil_list(ANNS)),
+        (Invariant::Seats, |manager| manager.seats.spoil_holder()),
+        (Invariant::Seats, |manager| {
+            manager.seats.spoil_stray(99, Source::from_bits(1));
+        }),
+        (Invariant::Seats, |manager| {
+            manager.seats.set_due(99, Some(manager.clock.active()));
+        }),
+        (Invariant::Claims, |manager| manager.seats.spoil_claims(ANNS)),
+        (Invariant::Claims, |manager| manager.seats.spoil_claimed()),
+        (Invariant::Claims, |manager| manager.seats.spoil_shared_source(ANNS)),
+        (Invariant::Claims, |manager| {
+            reclaim(manager, |_, claim| claim.in_lobby = false);
+        }),
+        (Invariant::Claims, |manager| {
+            reclaim(manager, |_, claim| claim.from_source = false);
+        }),
+        (Invariant::Claims, |manager| {
+            // Another user's.
+            reclaim(manager, |manager, claim| {
+                let dan = manager.users.find("dan").unwrap();
+                claim.victim = manager.users.at(dan).open.first().unwrap();
+            });
+        }),
+        (Invariant::Claims, |manager| {
+            reclaim(manager, |manager, claim| {
+                claim.victim = manager.conns().find(|(_, conn)| !conn.is_open()).unwrap().0.index();
+            });
+        }),
+        (Invariant::SeatTime, |manager| manager.seats.set_due(EVES, None)),
+        (Invariant::SeatTime, |manager| {
+            let late = manager.clock.active().after(manager.reservation_ttl + 1);
+            manager.seats.set_due(EVES, late);
+        }),
+        (Invariant::Reservations, |manager| {
+            manager.counters.reservations.made += 1;
+        }),
+        (Invariant::Reservations, |manager| {
+            let reservations = &mut manager.counters.reservations;
+            reservations.used = manager.counters.admissions + 1;
+            reservations.made += reservations.used;
+        }),
+        (Invariant::LobbyLimit, |manager| {
+            // Nobody is in the pit yet.
+            without_end(manager);
+            let one = Handshake::new("pit", "one").source(Source::from_bits(1));
+            for _ in 0..8 {
+                manager.hold_seat(now(manager), &one, None);
+            }
+        }),
+        (Invariant::UserLimit, |manager| {
+            without_end(manager);
+            let dan = Handshake::new("inn", "dan");
+            for _ in 0..3 {
+                manager.hold_seat(now(manager), &dan, None);
+            }
+        }),
+        (Invariant::SourceLimit, |manager| {
+            manager.config.max_connections_per_source = Some(4);
+            manager.peaks = Peaks::of(&manager.config);
+            let gus = Handshake::new("inn", "gus").source(Source::from_bits(1));
+            manager.hold_seat(now(manager), &gus, None);
+        }),
+    ]
+}
+
+fn without_end(manager: &mut Manager) {
+    manager.config.max_connections = None;
+    manager.peaks = Peaks::of(&manager.config);
+}
+
+fn now(manager: &Manager) -> Moment {
+    Moment {
+        time: manager.clock.time(),
+        active: manager.clock.active(),
+    }
+}
+
+/// Ann's seat has another claim.
+fn reclaim(manager: &mut Manager, change: impl FnOnce(&Manager, &mut Claim)) {
+    let mut claim = manager.seats.at(ANNS).claim.unwrap();
+    change(manager, &mut claim);
+    manager.seats.unclaim(ANNS);
+    manager.seats.claim(ANNS, claim);
 }
 
 /// As if a limit had been so low from the beginning.

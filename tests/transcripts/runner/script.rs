@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lobbykeeper::{
     Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Limit, LobbyRef, Payload, Rate, RateLimit,
-    Request, Text, Time,
+    Request, ReservationId, Text, Time,
 };
 use serde_json::{Value, json};
 
@@ -211,6 +211,10 @@ fn door(words: &[&str]) -> Result<Option<Request<'static>>, String> {
             conn: id(conn)?,
             expires: Some(time(end)?),
         },
+        ["reserve", lobby, user, rest @ ..] => Request::Reserve(handshake(lobby, user, rest)?),
+        ["release", reservation] => Request::Release {
+            reservation: seat(reservation)?,
+        },
         ["extend", conn, "forever"] => Request::Extend {
             conn: id(conn)?,
             expires: None,
@@ -226,7 +230,7 @@ fn rate_limit(name: &str) -> Result<RateLimit, String> {
         .ok_or_else(|| format!("{name:?} is no rate, message_rate say"))
 }
 
-/// What follows upon a lobby and a user: `from 192.0.2.1`, `until 60s` or both.
+/// What follows upon a lobby and a user: `from 192.0.2.1`, `until 60s`, `with r0v1` or several of them.
 fn handshake(lobby: &str, user: &str, rest: &[&str]) -> Result<Handshake<'static>, String> {
     let mut handshake = Handshake::new(lobby.to_owned(), user.to_owned());
     for pair in rest.chunks(2) {
@@ -238,7 +242,8 @@ fn handshake(lobby: &str, user: &str, rest: &[&str]) -> Result<Handshake<'static
                 handshake.source(peer)
             }
             ["until", end] => handshake.expires(time(end)?),
-            _ => return Err("a connection is \"connect den ann from 192.0.2.1 until 60s\" at most".into()),
+            ["with", reservation] => handshake.reservation(seat(reservation)?),
+            _ => return Err("a connection is \"connect den ann from 192.0.2.1 until 60s with r0v1\" at most".into()),
         };
     }
     Ok(handshake)
@@ -265,6 +270,11 @@ fn number<N: std::str::FromStr>(word: &str) -> Result<N, String> {
 
 fn id(word: &str) -> Result<ConnId, String> {
     word.parse().map_err(|_| format!("{word:?} is no connection, c0v1 say"))
+}
+
+fn seat(word: &str) -> Result<ReservationId, String> {
+    word.parse()
+        .map_err(|_| format!("{word:?} is no reservation, r0v1 say"))
 }
 
 /// A lobby by its id, by a connection in it or by its name.

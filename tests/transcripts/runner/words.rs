@@ -69,7 +69,7 @@ fn kind(output: &impl serde::Serialize) -> String {
 pub(crate) fn reply(reply: &Reply) -> Option<Said> {
     let (kind, words) = match reply {
         Reply::Connected(Ok(conn)) => ("admitted", conn.to_string()),
-        Reply::Connected(Err(refusal)) => ("refused", self::refusal(refusal)),
+        Reply::Connected(Err(refusal)) | Reply::Reserved(Err(refusal)) => ("refused", self::refusal(refusal)),
         Reply::Message(Inbound::Deliver) => ("message", "deliver".into()),
         Reply::Message(Inbound::Handled) => ("message", "handled".into()),
         Reply::Message(Inbound::Stale) => ("message", "stale".into()),
@@ -84,6 +84,7 @@ pub(crate) fn reply(reply: &Reply) -> Option<Said> {
         Reply::Entered(Err(error)) => ("not entered", join_error(error)),
         Reply::LimitSet(Ok(())) => ("limit set", "set".into()),
         Reply::LimitSet(Err(error)) => ("limit refused", format!("refused: {error}")),
+        Reply::Reserved(Ok(seat)) => ("reserved", seat.to_string()),
         Reply::Ticked => return None,
         other => ("reply", format!("{other:?}")),
     };
