@@ -45,12 +45,12 @@ impl Outlet {
 
     /// How much was written since the last time, in payload bytes and messages.
     pub(crate) fn flushed(&self) -> (u64, u32) {
-        let messages = self.written.messages.swap(0, Ordering::Relaxed);
+        let messages = self.written.messages.swap(0, Ordering::Acquire);
         (self.written.bytes.swap(0, Ordering::Relaxed), messages)
     }
 }
 
-/// What was handed to the system and the hub has not heard of.
+/// What was handed to the system and the hub has not heard of. Who sees the messages sees their bytes.
 #[derive(Debug, Default)]
 struct Written {
     bytes: AtomicU64,
@@ -133,7 +133,7 @@ impl Port {
         } = inlet;
         let flushed = |bytes, messages| {
             written.bytes.fetch_add(bytes, Ordering::Relaxed);
-            if written.messages.fetch_add(messages, Ordering::Relaxed) == 0 {
+            if written.messages.fetch_add(messages, Ordering::Release) == 0 {
                 // Fails only when the hub is gone.
                 let _ = self.flushes.send(conn);
             }
