@@ -8,7 +8,7 @@ use crate::event::Cause;
 
 /// Why the manager tells a connection to close.
 ///
-/// JSON form: `"requested"`, `"replaced"`, `"expired"`.
+/// JSON form: `"requested"`, `"replaced"`, `"expired"`, `"draining"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -21,6 +21,9 @@ pub enum Closing {
     Replaced,
     /// What its user had proved has [expired](crate::Handshake::expires).
     Expired,
+
+    /// The server is being [drained](crate::Manager::drain), and it was its turn.
+    Draining,
 }
 
 impl fmt::Display for Closing {
@@ -29,6 +32,7 @@ impl fmt::Display for Closing {
             Self::Requested => "requested",
             Self::Replaced => "replaced",
             Self::Expired => "expired",
+            Self::Draining => "draining",
         })
     }
 }

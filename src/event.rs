@@ -14,7 +14,7 @@ use crate::payload::{Frame, Payload};
 use crate::receipt::Receipt;
 use crate::refusal::{CloseFrame, Refusal};
 use crate::source::Source;
-use crate::time::{Time, optional_nanos};
+use crate::time::{Time, nanos, optional_nanos};
 
 /// Something that happened, at an instant: what [`Manager::apply`](crate::Manager::apply) takes, for logs, replays,
 /// fuzzers and FFI.
@@ -203,6 +203,15 @@ pub enum Request<'a> {
         #[serde(deserialize_with = "nullable")]
         expires: Option<Time>,
     },
+
+    /// [`Manager::drain`](crate::Manager::drain).
+    Drain {
+        /// Between two closes.
+        #[serde(with = "nanos")]
+        every: Duration,
+        /// When all are closed that are left.
+        deadline: Time,
+    },
 }
 
 /// What [`Manager::apply`](crate::Manager::apply) returns: what the method returned.
@@ -219,7 +228,7 @@ pub enum Reply {
     Message(Inbound),
     /// Of `tick`.
     Ticked,
-    /// Of `closed`, `leave`, `kick`, `lock_lobby`, `unlock_lobby` and `extend`.
+    /// Of `closed`, `leave`, `kick`, `lock_lobby`, `unlock_lobby`, `extend` and `drain`.
     Changed(bool),
     /// Of all that send, ping or close: to how many connections.
     Addressed(usize),

@@ -13,6 +13,7 @@ mod config;
 mod conn_map;
 mod deadlines;
 mod digest;
+mod drain;
 mod ending;
 mod event;
 mod id;

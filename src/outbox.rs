@@ -210,6 +210,13 @@ pub enum Notice<'a> {
         /// Open connections.
         open: u32,
     },
+
+    /// The server is empty: a [drain](crate::Manager::drain) has come to its end. Once, and nothing follows.
+    Drained {
+        /// How long it took, on the driver's clock.
+        #[serde(with = "nanos")]
+        took: Duration,
+    },
 }
 
 impl fmt::Display for Notice<'_> {
@@ -240,6 +247,7 @@ impl fmt::Display for Notice<'_> {
             Self::StaleWave { missed, open } => {
                 write!(f, "{missed} of {open} connections are silent")
             }
+            Self::Drained { took } => write!(f, "drained within {took:?}: nobody is left"),
         }
     }
 }

@@ -20,6 +20,8 @@ use crate::time::{Time, nanos};
 /// | [`LobbyLocked`](crate::RefusalRule::LobbyLocked) | the user's connections there, 0 | 1 | |
 /// | [`SourceLimit`](crate::RefusalRule::SourceLimit) | the source's open connections that stay | [`max_connections_per_source`](crate::Config::max_connections_per_source) | |
 /// | [`RefusalRule::Expired`](crate::RefusalRule::Expired), [`Closing::Expired`](crate::Closing::Expired) | the driver's clock in nanoseconds | [`expires`](crate::Handshake::expires) in nanoseconds | |
+/// | [`RefusalRule::Draining`](crate::RefusalRule::Draining) | the driver's clock in nanoseconds | when the [drain](crate::Manager::drain) began | |
+/// | [`Closing::Draining`](crate::Closing::Draining) | the driver's clock in nanoseconds | when it was its turn, or the drain's deadline | |
 /// | [`Closing::Requested`](crate::Closing::Requested) | 0 | 0 | |
 /// | [`Eviction::Stale`](crate::Eviction::Stale) | missed pings | [`max_missed`](crate::Config::max_missed) | since it was last heard |
 /// | [`Eviction::CloseTimeout`](crate::Eviction::CloseTimeout) | nanoseconds since `Close` | [`close_timeout`](crate::Config::close_timeout) in nanoseconds | since `Close` |

@@ -171,6 +171,11 @@ pub struct Answers {
     /// What the user proved has expired, at the handshake or since: 4008 `token_expired`, and never again with the same
     /// proof. One who can get a new one may come with it at once.
     pub expired: Answer,
+
+    /// The server is being [drained](crate::Manager::drain): 1012 (service restart, as IANA lists it) `draining`. Who is
+    /// refused is told to come again after 5 s, elsewhere if the load balancer has it so; who is closed is told their own
+    /// slot instead of this advice.
+    pub draining: Answer,
 }
 
 impl Default for Answers {
@@ -190,6 +195,7 @@ impl Default for Answers {
             lobby_locked: answer(4006, "lobby_locked", Retry::After(Duration::from_secs(30))),
             source_limit: answer(4007, "source_limit", later),
             expired: answer(4008, "token_expired", Retry::Never),
+            draining: answer(1012, "draining", later),
         }
     }
 }
@@ -214,8 +220,18 @@ impl Answers {
 
     /// How long the reason of an answer is, its advice included, if that is more than can be sent.
     pub(crate) fn oversize(&self, rule: RefusalRule) -> Option<usize> {
-        let bytes = self.close_frame(rule).reason.as_bytes().len();
+        let mut bytes = self.close_frame(rule).reason.as_bytes().len();
+        if rule == RefusalRule::Draining {
+            // The last slot that there can be.
+            let slot = self.draining_frame(Duration::from_nanos(u64::MAX));
+            bytes = bytes.max(slot.reason.as_bytes().len());
+        }
         (bytes > MAX_REASON_BYTES).then_some(bytes)
+    }
+
+    /// What one is sent whom a drain closes, and who may return after this delay.
+    pub(crate) fn draining_frame(&self, delay: Duration) -> CloseFrame {
+        advise(RefusalRule::Draining, &self.draining.close, Retry::After(delay))
     }
 
     const fn answer(&self, rule: RefusalRule) -> &Answer {
@@ -227,6 +243,7 @@ impl Answers {
             RefusalRule::LobbyLocked => &self.lobby_locked,
             RefusalRule::SourceLimit => &self.source_limit,
             RefusalRule::Expired => &self.expired,
+            RefusalRule::Draining => &self.draining,
         }
     }
 }
@@ -275,11 +292,15 @@ pub enum RefusalRule {
     SourceLimit,
     /// [`Handshake::expires`](crate::Handshake::expires).
     Expired,
+
+    /// [`Manager::drain`](crate::Manager::drain).
+    Draining,
 }
 
 impl RefusalRule {
     /// All of them, in the order in which they are checked.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::Draining,
         Self::InvalidName,
         Self::Expired,
         Self::ServerFull,
@@ -300,6 +321,7 @@ impl fmt::Display for RefusalRule {
             Self::LobbyLocked => "lobby locked",
             Self::SourceLimit => "source limit",
             Self::Expired => "expired",
+            Self::Draining => "draining",
         })
     }
 }
@@ -378,6 +400,7 @@ mod tests {
             answers.lobby_locked.close,
             answers.source_limit.close,
             answers.expired.close,
+            answers.draining.close,
         ];
         for preset in presets {
             assert_eq!(CloseFrame::new(preset.code(), preset.reason()), Ok(preset));

@@ -241,7 +241,8 @@ fn rename(call: &mut Call<'_>, name: impl Fn(ConnId) -> Option<ConnId>) -> bool 
             | Request::KickLobby { .. }
             | Request::LockLobby { .. }
             | Request::UnlockLobby { .. }
-            | Request::SetLimit { .. } => true,
+            | Request::SetLimit { .. }
+            | Request::Drain { .. } => true,
         },
     }
 }

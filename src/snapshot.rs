@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::{Active, Clock};
 use crate::config::{Config, ConfigError};
+use crate::drain::Schedule;
 use crate::id::{ConnId, LobbyId};
 use crate::invariant::Violation;
 use crate::json::nullable;
@@ -68,6 +69,9 @@ pub(crate) struct State {
     pub(crate) free_connections: Vec<ConnId>,
     /// As `retired_lobbies`.
     pub(crate) retired_connections: Vec<u32>,
+    /// Whose turn it is follows from the seed.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) drain: Option<Schedule>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -259,6 +263,8 @@ pub enum RestoreError {
         /// What it is.
         fault: &'static str,
     },
+    /// Something is wrong with the drain: this.
+    Drain(&'static str),
     /// Something does not hold of the whole that holds of every manager.
     Invariant(Violation),
 }
@@ -283,6 +289,7 @@ impl fmt::Display for RestoreError {
             Self::User { position, fault } => write!(f, "user {position} of the snapshot: {fault}"),
             Self::Lobby { lobby, fault } => write!(f, "lobby {lobby} of the snapshot: {fault}"),
             Self::Connection { conn, fault } => write!(f, "connection {conn} of the snapshot: {fault}"),
+            Self::Drain(fault) => write!(f, "the snapshot's drain: {fault}"),
             Self::Invariant(violation) => write!(f, "the snapshot as a whole: {violation}"),
         }
     }

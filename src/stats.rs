@@ -61,6 +61,11 @@ pub struct Stats {
     pub suspended: Duration,
     /// Connections closed because what their users had proved had expired.
     pub expired: u64,
+
+    /// Whether the server is being [drained](crate::Manager::drain), or has been.
+    pub draining: bool,
+    /// Connections closed by that, when it was their turn.
+    pub drained: u64,
 }
 
 /// Refusals by rule.
@@ -82,6 +87,8 @@ pub struct Refusals {
     pub source_limit: u64,
     /// [`RefusalRule::Expired`](crate::RefusalRule::Expired).
     pub expired: u64,
+    /// [`RefusalRule::Draining`](crate::RefusalRule::Draining).
+    pub draining: u64,
 }
 
 /// Evictions by cause.
@@ -115,6 +122,7 @@ pub(crate) struct Counters {
     pub(crate) stale_ids: u64,
     pub(crate) pauses: u64,
     pub(crate) expired: u64,
+    pub(crate) drained: u64,
 }
 
 impl Counters {
@@ -131,6 +139,7 @@ impl Counters {
                     lobby_locked,
                     source_limit,
                     expired: refused_expired,
+                    draining: refused_draining,
                 },
             evictions:
                 Evictions {
@@ -149,6 +158,7 @@ impl Counters {
             stale_ids,
             pauses,
             expired,
+            drained,
         } = *self;
         let counters = [
             ("admissions", admissions),
@@ -172,6 +182,8 @@ impl Counters {
             ("refusals.source_limit", source_limit),
             ("refusals.expired", refused_expired),
             ("expired", expired),
+            ("refusals.draining", refused_draining),
+            ("drained", drained),
         ];
         let excessive = counters.into_iter().find(|&(_, count)| count > MOST_COUNTED);
         excessive.map(|(name, _)| name)

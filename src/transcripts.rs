@@ -28,3 +28,4 @@
 #![doc = include_str!("../tests/transcripts/23-a-locked-lobby.md")]
 #![doc = include_str!("../tests/transcripts/24-limits-that-change.md")]
 #![doc = include_str!("../tests/transcripts/25-a-token-expires.md")]
+#![doc = include_str!("../tests/transcripts/33-a-drain.md")]

@@ -8,7 +8,7 @@ use lobbykeeper::{
 };
 use support::{Desk, frame, secs};
 
-use RefusalRule::{Expired, InvalidName, LobbyFull, LobbyLocked, ServerFull, SourceLimit, UserLimit};
+use RefusalRule::{Draining, Expired, InvalidName, LobbyFull, LobbyLocked, ServerFull, SourceLimit, UserLimit};
 
 fn limits(server: u32, lobby: u32, user: u32) -> Config {
     Config {
@@ -43,6 +43,7 @@ fn the_first_rule_that_fails_is_the_reason() {
     assert_eq!(
         RefusalRule::ALL,
         [
+            Draining,
             InvalidName,
             Expired,
             ServerFull,

@@ -266,6 +266,13 @@ fn every_request_to_move_or_to_close_has_its_form() {
             },
             r#"{"extend":{"conn":"c0v1","expires":null}}"#,
         ),
+        (
+            Request::Drain {
+                every: secs(1),
+                deadline: Time::from_secs(60),
+            },
+            r#"{"drain":{"every":1000000000,"deadline":60000000000}}"#,
+        ),
     ] {
         request(call, json);
     }
@@ -465,7 +472,8 @@ const DEFAULTS: &str = concat!(
     r#""replaced":{"code":4005,"reason":"replaced"},"#,
     r#""lobby_locked":{"close":{"code":4006,"reason":"lobby_locked"},"retry":{"after":30000000000}},"#,
     r#""source_limit":{"close":{"code":4007,"reason":"source_limit"},"retry":{"after":5000000000}},"#,
-    r#""expired":{"close":{"code":4008,"reason":"token_expired"},"retry":"never"}},"seed":0}"#,
+    r#""expired":{"close":{"code":4008,"reason":"token_expired"},"retry":"never"},"#,
+    r#""draining":{"close":{"code":1012,"reason":"draining"},"retry":{"after":5000000000}}},"seed":0}"#,
 );
 
 #[test]
@@ -528,6 +536,7 @@ fn a_handshake_tells_where_it_comes_from_and_until_when_it_is_good_or_says_nothi
     // Without it, nobody could say whether a limit is to be taken off or was forgotten.
     is_refused::<Request<'_>>(r#"{"set_limit":{"limit":"connections"}}"#);
     is_refused::<Request<'_>>(r#"{"extend":{"conn":"c0v1"}}"#);
+    is_refused::<Request<'_>>(r#"{"drain":{"every":1}}"#);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use lobbykeeper::Config;
 use lobbykeeper::testing::strategy::{
-    crowd_settings, crowd_step, door_step, hasty_step, knobs, newcomer, patient_step, step,
+    arrival, crowd_settings, crowd_step, door_step, drain_step, hasty_step, knobs, newcomer, patient_step, step,
 };
 use lobbykeeper::testing::{Meeting, Meetings, Pair, Step};
 use proptest::collection::vec;
@@ -12,16 +12,19 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 /// Settings and steps of each kind.
-fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 5] {
+fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 6] {
     let any_settings = || knobs().prop_map(Config::from);
     let crowd =
         (vec(newcomer(), 2..=12), vec(crowd_step(), 1..=120)).prop_map(|(crowd, later)| [crowd, later].concat());
+    let drain =
+        (vec(arrival(), 2..=12), vec(drain_step(), 1..=120)).prop_map(|(before, later)| [before, later].concat());
     [
         (any_settings(), vec(step(), 1..=120)).boxed(),
         (any_settings(), vec(hasty_step(), 1..=120)).boxed(),
         (any_settings(), vec(patient_step(), 1..=120)).boxed(),
         (crowd_settings(), crowd).boxed(),
         (any_settings(), vec(door_step(), 1..=120)).boxed(),
+        (any_settings(), drain).boxed(),
     ]
 }
 

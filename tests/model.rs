@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 
 use cases::cases;
 use lobbykeeper::testing::strategy::{
-    crowd_settings, crowd_step, door_step, hasty_step, knobs, newcomer, patient_step, step,
+    arrival, crowd_settings, crowd_step, door_step, drain_step, hasty_step, knobs, newcomer, patient_step, step,
 };
 use lobbykeeper::testing::{Outcome, Reference, Step, Subject};
 use lobbykeeper::{Config, Input};
@@ -58,6 +58,18 @@ struct Doors;
 impl Kind for Doors {
     fn step(_: usize, _: usize) -> BoxedStrategy<Step> {
         door_step().boxed()
+    }
+}
+
+struct Drain;
+
+impl Kind for Drain {
+    fn step(number: usize, few: usize) -> BoxedStrategy<Step> {
+        if number < few {
+            arrival().boxed()
+        } else {
+            drain_step().boxed()
+        }
     }
 }
 
@@ -160,4 +172,7 @@ prop_state_machine! {
 
     #[test]
     fn they_agree_about_who_may_come_in_and_for_how_long(sequential STEPS => Machine<Doors>);
+
+    #[test]
+    fn they_agree_about_who_has_to_go_when_and_when_to_return(sequential STEPS => Machine<Drain>);
 }

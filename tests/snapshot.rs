@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use cases::cases;
 use lobbykeeper::testing::strategy::{
-    crowd_settings, crowd_step, door_step, hasty_step, knobs, newcomer, patient_steps, steps,
+    arrival, crowd_settings, crowd_step, door_step, drain_step, hasty_step, knobs, newcomer, patient_steps, steps,
 };
 use lobbykeeper::testing::{Pair, Seen, Steps, View};
 use lobbykeeper::{
@@ -88,6 +88,13 @@ proptest! {
         knobs in knobs(), steps in vec(door_step(), 1..=120),
     ) {
         goes_on_from_everywhere(knobs.into(), &Steps(steps))?;
+    }
+
+    #[test]
+    fn so_it_does_where_it_is_about_who_has_to_go_when(
+        knobs in knobs(), before in vec(arrival(), 2..=12), steps in vec(drain_step(), 1..=120),
+    ) {
+        goes_on_from_everywhere(knobs.into(), &Steps([before, steps].concat()))?;
     }
 
     #[test]
@@ -178,7 +185,8 @@ fn version_1() -> Value {
 
 #[test]
 fn a_snapshot_of_version_1_is_written_as_ever_and_is_read_in_any_order_of_its_members() {
-    let (desk, _) = desk();
+    let (mut desk, _) = desk();
+    desk.call(|manager, now, out| manager.drain(now, secs(1), Time::from_secs(90), out));
     let snapshot = desk.manager.snapshot();
     assert_eq!(snapshot.version(), 1);
     assert_eq!(serde_json::to_value(&snapshot).unwrap(), version_1());
@@ -233,6 +241,7 @@ fn a_slot_whose_generations_are_used_up_is_not_used_again_after_a_restart_either
     let mut snapshot = version_1();
     snapshot["free_connections"] = json!(["c5v4294967295"]);
     snapshot["free_lobbies"] = json!(["l2v4294967295"]);
+    snapshot["drain"] = Value::Null;
     let mut desk = Desk::open();
     desk.manager = Manager::restore(serde_json::from_value(snapshot).unwrap(), [0, 0]).unwrap();
     desk.now = Time::from_secs(30);

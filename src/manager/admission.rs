@@ -121,6 +121,7 @@ impl Manager {
             source,
             expires,
         } = handshake;
+        self.check_drain()?;
         self.check_name(lobby)?;
         self.check_name(user)?;
         if let &Some(expires) = expires {
@@ -209,6 +210,7 @@ impl Manager {
             RefusalRule::LobbyLocked => refusals.lobby_locked += 1,
             RefusalRule::SourceLimit => refusals.source_limit += 1,
             RefusalRule::Expired => refusals.expired += 1,
+            RefusalRule::Draining => refusals.draining += 1,
         }
         self.config.answers.refusal(breach, self.clock.time())
     }

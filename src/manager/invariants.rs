@@ -9,6 +9,7 @@ use alloc::format;
 use super::Manager;
 use super::conn::{Conn, Phase};
 use super::transitions::Population;
+use crate::drain::Drain;
 use crate::id::{ConnId, LobbyId};
 use crate::invariant::{Invariant, Violation, ensure};
 use crate::limit::Limit;
@@ -37,6 +38,7 @@ impl Manager {
             self.check_connection(id, conn)?;
         }
         self.check_doors()?;
+        self.check_drain_state()?;
         self.check_population()?;
         self.check_limits()?;
         self.check_counters()
@@ -73,6 +75,7 @@ impl Manager {
         self.presences.check()?;
         self.deadlines.check()?;
         self.expiries.check()?;
+        self.drain.as_ref().map_or(Ok(()), |drain| drain.order.check())?;
         self.sources.check()?;
         self.clock.check(self.counters.pauses)?;
         self.lobbies
@@ -231,6 +234,28 @@ impl Manager {
         Ok(())
     }
 
+    fn check_drain_state(&self) -> Result<(), Violation> {
+        let counted = (self.counters.drained, self.counters.refusals.draining);
+        let Some(Drain { schedule, order }) = &self.drain else {
+            return ensure(counted == (0, 0), Invariant::DrainBegun, || format!("{counted:?}"));
+        };
+        let fault = schedule.fault(self.clock.time());
+        ensure(fault.is_none(), Invariant::DrainSlots, || {
+            format!("{fault:?}: {schedule:?}")
+        })?;
+        let mut open = 0;
+        for (id, _) in self.conns().filter(|(_, conn)| conn.is_open()) {
+            open += 1;
+            let (place, wanted) = (order.get(id.index()), self.place_in_drain(id));
+            ensure(place == Some(wanted), Invariant::DrainOrder, || {
+                format!("{id} is at {place:?}, not at {wanted}")
+            })?;
+        }
+        ensure(order.len() == open, Invariant::DrainOrder, || {
+            format!("{} wait, and {open} are open", order.len())
+        })
+    }
+
     fn check_population(&self) -> Result<(), Violation> {
         let waiting = self.conns().filter(|(id, _)| self.deadlines.get(id.index()).is_some());
         let waiting = waiting.count();
@@ -327,7 +352,8 @@ impl Manager {
         ensure(admitted <= counters.admissions, Invariant::Admissions, details)?;
         let closing = u64::from(self.population.closing);
         let told = sum(&[closing, evictions.close_timeout, evictions.replaced]);
-        let closes = (told..=counters.admissions).contains(&counters.closes) && counters.expired <= counters.closes;
+        let by_time = sum(&[counters.expired, counters.drained]);
+        let closes = (told..=counters.admissions).contains(&counters.closes) && by_time <= counters.closes;
         ensure(closes, Invariant::Closes, details)?;
         let settled = sum(&[counters.pongs, counters.missed_pings]) <= counters.pings;
         ensure(

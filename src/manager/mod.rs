@@ -3,6 +3,7 @@
 mod admission;
 mod apply;
 mod conn;
+mod drain;
 mod expiry;
 mod health;
 mod invariants;
@@ -24,6 +25,7 @@ use self::transitions::Population;
 use crate::clock::{Active, Clock, Moment};
 use crate::config::{Config, ConfigError};
 use crate::deadlines::Deadlines;
+use crate::drain::Drain;
 use crate::ending::Ending;
 use crate::event::Cause;
 use crate::id::ConnId;
@@ -76,6 +78,8 @@ pub struct Manager {
     stale_wave: bool,
     /// Where in a run of members those are whom a broadcast leaves out; kept for its memory.
     excepted: Vec<usize>,
+    /// The server is being emptied.
+    drain: Option<Drain>,
 }
 
 impl Manager {
@@ -109,6 +113,7 @@ impl Manager {
             counters: Counters::default(),
             stale_wave: false,
             excepted: Vec::new(),
+            drain: None,
             config,
         })
     }
@@ -131,8 +136,8 @@ impl Manager {
         if self.stale_wave && !self.is_stale_wave() {
             self.stale_wave = false;
         }
-        // Not the expiries: one that was overslept says nothing of anybody's silence, and may have passed when it was
-        // set.
+        // Not the expiries, nor a drain's times: one that was overslept says nothing of anybody's silence, and may have
+        // passed when it was set.
         let deadline = self.deadlines.peek().map(|(due, _)| due);
         let (moment, paused) = self.clock.advance(now, deadline, self.pause_tolerance);
         if let Some(by) = paused {

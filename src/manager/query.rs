@@ -157,6 +157,8 @@ impl Manager {
             pauses: counters.pauses,
             suspended: self.clock.suspended(),
             expired: counters.expired,
+            draining: self.is_draining(),
+            drained: counters.drained,
         }
     }
 

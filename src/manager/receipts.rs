@@ -16,6 +16,10 @@ impl Manager {
                 let expired = self.expiries.get(slot).map_or(0, Time::as_nanos);
                 return Receipt::of_count(moment.time.as_nanos(), expired, moment.time);
             }
+            Closing::Draining => {
+                let due = self.next_drain().map_or(0, Time::as_nanos);
+                return Receipt::of_count(moment.time.as_nanos(), due, moment.time);
+            }
             Closing::Requested => (0, 0),
             Closing::Replaced => {
                 let open = self.users.at(self.conns.at(slot).user).open_count;

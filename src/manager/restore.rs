@@ -6,6 +6,7 @@ use super::Manager;
 use super::conn::{Conn, Lobby, Membership, Phase, User};
 use crate::clock::Active;
 use crate::config::{Config, MAX_CONNECTIONS};
+use crate::drain::Drain;
 use crate::id::{ConnId, Key, LobbyId};
 use crate::limit::Limit;
 use crate::names::{HashKey, Names, Unrestorable};
@@ -40,6 +41,7 @@ impl Manager {
         manager.restore_rosters(&state.users)?;
         manager.restore_memberships(&state.users)?;
         manager.check_seats()?;
+        manager.restore_drain(&state)?;
         // What was looked at one by one is looked at as a whole, by the very checks that the tests make after each call.
         manager.check_invariants()?;
         Ok(manager)
@@ -303,6 +305,17 @@ impl Manager {
                 });
             }
         }
+        Ok(())
+    }
+
+    fn restore_drain(&mut self, state: &State) -> Result<(), RestoreError> {
+        let Some(schedule) = &state.drain else {
+            return Ok(());
+        };
+        if let Some(fault) = schedule.fault(self.clock.time()) {
+            return Err(RestoreError::Drain(fault));
+        }
+        self.line_up(Drain::restore(schedule.clone()));
         Ok(())
     }
 

@@ -89,6 +89,7 @@ impl Manager {
             peaks: self.peaks,
             free_connections: self.conns.free().map(ConnId::new).collect(),
             retired_connections: self.conns.retired().collect(),
+            drain: self.drain.as_ref().map(|drain| drain.schedule.clone()),
         })
     }
 

@@ -205,6 +205,7 @@ impl Manager {
         if record.connections == 0 {
             self.users.remove(user);
         }
+        self.tell_if_drained(out);
     }
 
     /// A connection has missed a ping for the first time since it was heard.
@@ -240,5 +241,8 @@ impl Manager {
         record.open_count -= 1;
         self.population.users -= u32::from(record.open_count == 0);
         self.population.open -= 1;
+        if let Some(drain) = &mut self.drain {
+            drain.leave(slot, self.clock.time());
+        }
     }
 }

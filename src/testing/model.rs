@@ -10,6 +10,7 @@ use crate::{
 };
 
 use super::model_clock::{Clock, LAST, nanos};
+use super::model_drain::Drain;
 use super::model_health::Health;
 use super::told::{Answered, Outcome, Told, Words};
 
@@ -31,6 +32,7 @@ pub struct Model {
     pub(super) last_stamp: u64,
     /// What the call under way has written.
     pub(super) told: Vec<Told>,
+    pub(super) drain: Option<Drain>,
 }
 
 #[derive(Clone, Debug)]
@@ -90,6 +92,8 @@ pub(crate) struct Counted {
     pub(super) source_limit: u64,
     pub(super) refused_expired: u64,
     pub(super) expired: u64,
+    pub(super) refused_draining: u64,
+    pub(super) drained: u64,
 }
 
 /// Which ids come next: an index that was freed last is used again first, with the next generation.
@@ -125,6 +129,7 @@ impl Model {
             wave: false,
             last_stamp: 0,
             told: Vec::new(),
+            drain: None,
         }
     }
 
@@ -187,6 +192,7 @@ impl Model {
             Request::UnlockLobby { lobby } => Answered::Changed(self.set_lock(lobby, false)),
             Request::SetLimit { limit, max } => Answered::LimitSet(self.set_limit(*limit, *max)),
             Request::Extend { conn, expires } => Answered::Changed(self.extend(*conn, *expires)),
+            Request::Drain { every, deadline } => Answered::Changed(self.drain(*every, *deadline)),
         }
     }
 
@@ -272,6 +278,7 @@ impl Model {
                 let expires = self.open(id).unwrap().expires.unwrap();
                 (self.clock.last, expires.as_nanos())
             }
+            Closing::Draining => (self.clock.last, self.next_drain().unwrap().as_nanos()),
             Closing::Requested => (0, 0),
             Closing::Replaced => {
                 // The newcomer is there already.
@@ -307,6 +314,7 @@ impl Model {
         for lobby in self.open(id).unwrap().lobbies.clone() {
             self.quit(id, &lobby);
         }
+        self.use_slot();
     }
 
     pub(super) fn evict(&mut self, id: ConnId, cause: Eviction) {
@@ -361,6 +369,7 @@ impl Model {
             ending,
         });
         self.conn_ids.free.push(id.index());
+        self.tell_if_drained();
         true
     }
 

@@ -44,6 +44,7 @@ impl Model {
     /// Whom a newcomer replaces, or what stands against it.
     pub(crate) fn admission(&self, handshake: &Handshake<'_>) -> Result<Option<ConnId>, Against> {
         let (lobby, user) = (&*handshake.lobby, &*handshake.user);
+        self.check_drain()?;
         self.check_name(lobby)?;
         self.check_name(user)?;
         self.check_expiry(handshake)?;
@@ -138,6 +139,7 @@ impl Model {
             RefusalRule::LobbyLocked => (&answers.lobby_locked, false),
             RefusalRule::SourceLimit => (&answers.source_limit, false),
             RefusalRule::Expired => (&answers.expired, false),
+            RefusalRule::Draining => (&answers.draining, false),
             RefusalRule::InvalidName => (&answers.invalid_name, false),
         };
         let reason = close.reason();
@@ -165,6 +167,7 @@ impl Model {
             RefusalRule::LobbyLocked => self.counted.lobby_locked += 1,
             RefusalRule::SourceLimit => self.counted.source_limit += 1,
             RefusalRule::Expired => self.counted.refused_expired += 1,
+            RefusalRule::Draining => self.counted.refused_draining += 1,
         }
         self.refusal(against)
     }

@@ -187,6 +187,7 @@ impl Model {
     /// Looks at everyone who is due, earliest first and at one instant by index.
     pub(super) fn tick(&mut self) {
         self.close_expired();
+        self.close_draining();
         let mut pinged = Vec::new();
         loop {
             let due = self

@@ -169,6 +169,9 @@ pub enum Act {
     SetLimit(Limit, Option<u32>),
     /// A connection may stay longer, or shorter.
     Extend(Who, Until),
+
+    /// Begins to empty the server: so many nanoseconds between two closes, and until when.
+    Drain(u64, Until),
 }
 
 /// Until when a connection may stay.
@@ -426,6 +429,10 @@ impl Act {
             Self::Extend(who, until) => Request::Extend {
                 conn: here.conn(who),
                 expires: until.time(here.last_call),
+            },
+            Self::Drain(every, until) => Request::Drain {
+                every: Duration::from_nanos(every),
+                deadline: until.time(here.last_call).unwrap_or(Time::MAX),
             },
         })
     }

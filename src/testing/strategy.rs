@@ -55,6 +55,20 @@ pub fn door_step() -> impl Strategy<Value = Step> {
     (when(), act).prop_map(|(when, act)| Step { when, act })
 }
 
+/// A step around a drain, of those who came before.
+pub fn drain_step() -> impl Strategy<Value = Step> {
+    let act = prop_oneof![
+        8 => Just(Act::Tick),
+        3 => drain(),
+        1 => who().prop_map(|who| Act::Closed(who, Cause::Peer)),
+        1 => (who(), until()).prop_map(|(who, until)| Act::Extend(who, until)),
+        1 => (who(), place(), name()).prop_map(|(who, from, to)| Act::Switch(who, from, to)),
+        1 => (place(), but(), any::<u8>()).prop_map(|(lobby, but, number)| Act::Broadcast(lobby, but, number)),
+        2 => act(),
+    ];
+    (when(), act).prop_map(|(when, act)| Step { when, act })
+}
+
 /// A step of few connections over long times, so that it is about who is still there.
 pub fn patient_step() -> impl Strategy<Value = Step> {
     let act = prop_oneof![
@@ -66,6 +80,14 @@ pub fn patient_step() -> impl Strategy<Value = Step> {
         1 => act(),
     ];
     (when(), act).prop_map(|(when, act)| Step { when, act })
+}
+
+/// Somebody comes in at once, to wherever it is.
+pub fn arrival() -> impl Strategy<Value = Step> {
+    (name(), name()).prop_map(|(lobby, user)| Step {
+        when: When::After(0),
+        act: Act::Connect(lobby, user),
+    })
 }
 
 /// One more of a crowd comes into its lobby at once.
@@ -189,7 +211,7 @@ fn act() -> impl Strategy<Value = Act> {
         5 => (who(), name()).prop_map(|(who, lobby)| Act::Join(who, lobby)),
         5 => (who(), place(), name()).prop_map(|(who, from, to)| Act::Switch(who, from, to)),
         4 => (who(), place()).prop_map(|(who, lobby)| Act::Leave(who, lobby)),
-        1 => Just(Act::CloseAll),
+        1 => prop_oneof![4 => Just(Act::CloseAll), 1 => drain()],
         8 => doors(),
     ]
 }
@@ -211,6 +233,15 @@ fn doors() -> impl Strategy<Value = Act> {
         1 => name().prop_map(Act::KickUser),
         1 => place().prop_map(Act::KickLobby),
     ]
+}
+
+/// Rare, since nobody comes in any more.
+fn drain() -> impl Strategy<Value = Act> {
+    let every = prop_oneof![
+        3 => 0..3 * SECOND,
+        2 => select(vec![0, 1, 1_000_000, 1_500_000, SECOND, u64::MAX]),
+    ];
+    (every, until()).prop_map(|(every, until)| Act::Drain(every, until))
 }
 
 fn until() -> impl Strategy<Value = Until> {

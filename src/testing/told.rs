@@ -87,6 +87,9 @@ pub(crate) enum Told {
         missed: u32,
         open: u32,
     },
+    Drained {
+        took: Duration,
+    },
 }
 
 /// All that came of one call: what it returned and what it wrote, as owned values that can be compared and printed.
@@ -179,6 +182,7 @@ impl From<Notice<'_>> for Told {
             Notice::PingTimedOut { conn } => Self::PingTimedOut { conn },
             Notice::Paused { by } => Self::Paused { by },
             Notice::StaleWave { missed, open } => Self::StaleWave { missed, open },
+            Notice::Drained { took } => Self::Drained { took },
         }
     }
 }

@@ -248,6 +248,7 @@ fn expected_stats(model: &Model) -> Value {
             "lobby_locked": counted.lobby_locked,
             "source_limit": counted.source_limit,
             "expired": counted.refused_expired,
+            "draining": counted.refused_draining,
         },
         "evictions": {
             "stale": counted.evicted_stale,
@@ -267,6 +268,8 @@ fn expected_stats(model: &Model) -> Value {
         "pauses": model.clock.pauses,
         "suspended": u64::try_from(nanos(std::time::Duration::from_nanos(model.clock.suspended))).unwrap(),
         "expired": counted.expired,
+        "draining": model.drain.is_some(),
+        "drained": counted.drained,
     })
 }
 

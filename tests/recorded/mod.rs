@@ -158,6 +158,10 @@ fn door() -> impl Strategy<Value = Request<'static>> {
         lobby().prop_map(|lobby| Request::UnlockLobby { lobby }),
         limit.prop_map(|(limit, max)| Request::SetLimit { limit, max }),
         (conn(), expires()).prop_map(|(conn, expires)| Request::Extend { conn, expires }),
+        (0_u64..2_000, expires()).prop_map(|(every, deadline)| Request::Drain {
+            every: Duration::from_millis(every),
+            deadline: deadline.unwrap_or(Time::MAX),
+        }),
     ]
 }
 

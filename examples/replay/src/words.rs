@@ -61,6 +61,7 @@ pub(crate) fn input(turn: &Turn<'_>) -> String {
                 expires: Some(expires),
             } => format!("{} may stay until {expires}", who(conn)),
             Request::Extend { conn, expires: None } => format!("{} may stay for ever", who(conn)),
+            Request::Drain { every, deadline } => format!("drain, one in each {every:?}, until {deadline}"),
             other => format!("{other:?}"),
         },
     }

@@ -35,7 +35,7 @@ fn handshake(user: &str) -> Handshake<'_> {
 }
 
 /// A manager in which there is something of everything: connections open, closing, replaced, silent and measured,
-/// in one lobby and in two, a roster with a hole, and a pause.
+/// in one lobby and in two, a roster with a hole, a pause, and a drain in which one has gone.
 fn manager() -> Manager {
     let config = Config {
         max_connections: Some(9),
@@ -56,6 +56,9 @@ fn manager() -> Manager {
     let anns = ["ann"; 3].map(&mut connect);
     let bobs = ["bob"; 4].map(&mut connect);
     let (cat, _) = (connect("cat"), connect("dan"));
+    let fay = manager
+        .connected(Time::ZERO, Handshake::new("hall", "fay"), &mut out)
+        .unwrap();
     assert_eq!(anns[0].index(), FIRST);
     for conn in [anns[0], bobs[1]] {
         manager.join(Time::ZERO, conn, "hall", &mut out).unwrap();
@@ -82,6 +85,8 @@ fn manager() -> Manager {
     }
     let late = manager.next_deadline().unwrap() + Duration::from_secs(101);
     manager.message(late, anns[0], Frame::Text("still here".into()), &mut out);
+    manager.drain(late, Duration::from_secs(1), Time::MAX, &mut out);
+    manager.kick(late, fay, &CloseFrame::new(4000, "kicked").unwrap(), &mut out);
     manager
 }
 
@@ -109,6 +114,7 @@ fn corruptions() -> Vec<Corruption> {
         of_health(),
         of_numbers(),
         of_doors(),
+        of_drains(),
     ]
     .concat()
 }
@@ -341,6 +347,39 @@ fn of_doors() -> Vec<Corruption> {
         (Invariant::Expiry, |manager| manager.expiries.set(99, Some(Time::MAX))),
         (Invariant::Closes, |manager| {
             manager.counters.expired = manager.counters.closes + 1;
+        }),
+    ]
+}
+
+fn drain(manager: &mut Manager) -> &mut Drain {
+    manager.drain.as_mut().unwrap()
+}
+
+fn of_drains() -> Vec<Corruption> {
+    vec![
+        (Invariant::HeapOrder, |manager| {
+            drain(manager).order.spoil_order(u32::MAX)
+        }),
+        (Invariant::HeapPositions, |manager| {
+            drain(manager).order.spoil_position()
+        }),
+        (Invariant::DrainSlots, |manager| drain(manager).schedule.spoil_since()),
+        (Invariant::DrainSlots, |manager| drain(manager).schedule.spoil_slots()),
+        (Invariant::DrainOrder, |manager| drain(manager).order.set(FIRST, None)),
+        (Invariant::DrainOrder, |manager| {
+            drain(manager).order.set(FIRST, Some(0))
+        }),
+        (Invariant::DrainOrder, |manager| drain(manager).order.set(99, Some(0))),
+        (Invariant::DrainBegun, |manager| {
+            manager.drain = None;
+            manager.counters.refusals.draining = 1;
+        }),
+        (Invariant::DrainBegun, |manager| {
+            manager.drain = None;
+            manager.counters.drained = 1;
+        }),
+        (Invariant::Closes, |manager| {
+            manager.counters.drained = manager.counters.closes + 1;
         }),
     ]
 }

@@ -247,6 +247,7 @@ impl Sim {
             RefusalRule::LobbyLocked => &mut refusals.lobby_locked,
             RefusalRule::SourceLimit => &mut refusals.source_limit,
             RefusalRule::Expired => &mut refusals.expired,
+            RefusalRule::Draining => &mut refusals.draining,
         }) += 1;
         let advice = match refusal.retry() {
             Retry::Never => Advice::Never,
