@@ -70,7 +70,7 @@ fn the_words_of_a_drain_have_room_for_the_longest_delay_that_there_can_be() {
         "the reason for \"draining\" takes 124 bytes with its retry advice; a close frame holds 123"
     );
     let longest = Retry::After(Duration::MAX);
-    assert!(words(words_of(97, longest)).contains("takes 126 bytes"));
+    assert!(words(words_of(97, longest)).contains("takes 127 bytes"));
 }
 
 #[test]
