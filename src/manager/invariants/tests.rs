@@ -358,16 +358,16 @@ fn drain(manager: &mut Manager) -> &mut Drain {
 fn of_drains() -> Vec<Corruption> {
     vec![
         (Invariant::HeapOrder, |manager| {
-            drain(manager).order.spoil_order(u32::MAX)
+            drain(manager).order.spoil_order(u32::MAX);
         }),
         (Invariant::HeapPositions, |manager| {
-            drain(manager).order.spoil_position()
+            drain(manager).order.spoil_position();
         }),
         (Invariant::DrainSlots, |manager| drain(manager).schedule.spoil_since()),
         (Invariant::DrainSlots, |manager| drain(manager).schedule.spoil_slots()),
         (Invariant::DrainOrder, |manager| drain(manager).order.set(FIRST, None)),
         (Invariant::DrainOrder, |manager| {
-            drain(manager).order.set(FIRST, Some(0))
+            drain(manager).order.set(FIRST, Some(0));
         }),
         (Invariant::DrainOrder, |manager| drain(manager).order.set(99, Some(0))),
         (Invariant::DrainBegun, |manager| {
