@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use lobbykeeper::{Call, Config, Event, Except, Frame, Handshake, Input, Outbox, Payload, Recorder, Request, Time};
 
@@ -270,6 +271,35 @@ fn a_refusal_is_explained_by_the_line_it_stands_on() {
     assert!(
         said.out
             .contains("to be closed with 4002 lobby_full, and told to come again after 5s\n"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
+fn one_whom_a_drain_closed_is_explained_by_whose_turn_it_was() {
+    let (mut out, mut log) = (Outbox::new(), Vec::new());
+    let mut recorder = Recorder::new(Config::default(), &mut log).unwrap();
+    let drain = Request::Drain {
+        every: Duration::from_secs(10),
+        deadline: Time::from_secs(60),
+    };
+    let connect = Event::Connected(Handshake::new("den", "ann"));
+    for (seconds, call) in [
+        (1, Call::Event(connect)),
+        (2, Call::Request(drain)),
+        (2, Call::Event(Event::Tick)),
+    ] {
+        let at = Time::from_secs(seconds);
+        recorder.apply(Input { at, call }, &mut out, &mut log);
+    }
+    let log = file("drained", log);
+    let said = replay(&[&"explain", &log, &"c0v1"]);
+    let close = "close c0v1: 1012 \"draining;retry=0\": draining (saw 2000000000, threshold 2000000000, at 2s)";
+    assert!(said.out.contains(close), "{}", said.out);
+    let said = replay(&[&"explain", &log, &"3"]);
+    assert!(
+        said.out.contains("at 2s: drain, one in each 10s, until 60s\n"),
         "{}",
         said.out
     );
