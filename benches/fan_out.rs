@@ -63,7 +63,10 @@ struct Lobby {
 
 impl Lobby {
     fn new(members: u32) -> Self {
-        let Crowd { manager, out, conns } = Crowd::in_one("den", members);
+        Self::of(Crowd::in_one("den", members))
+    }
+
+    fn of(Crowd { manager, out, conns }: Crowd) -> Self {
         let id = manager.lobby_id("den").expect("it has members");
         Self {
             manager,
@@ -134,6 +137,36 @@ impl Cases<'_, '_> {
             lobby.broadcast(black_box("den"), Except::user(black_box(user.as_str())))
         });
         self.first_after_a_leave(&mut lobby);
+        self.with_accounting("by id, with accounting", None);
+        self.with_accounting("by id, with accounting and a budget", Some(1 << 40));
+    }
+
+    /// Broadcasts into backlogs, which are flushed between the rounds: what is timed is the broadcast, and what it reads
+    /// is what a hundred of them leave in the cache.
+    fn with_accounting(&mut self, name: &str, budget: Option<u64>) {
+        const ROUND: u64 = 100;
+
+        let members = self.members;
+        let mut lobby = Lobby::of(Crowd::in_one_with_accounting("den", members, budget));
+        self.group.throughput(Throughput::Elements(members.into()));
+        self.group.bench_function(BenchmarkId::new(name, members), |bencher| {
+            bencher.iter_custom(|iterations| {
+                let (mut spent, mut left) = (Duration::ZERO, iterations);
+                while left > 0 {
+                    let round = left.min(ROUND);
+                    let start = Instant::now();
+                    for _ in 0..round {
+                        lobby.broadcast(black_box(lobby.id), Except::Nobody);
+                    }
+                    spent += start.elapsed();
+                    for &conn in &lobby.conns {
+                        lobby.manager.flushed(NOW, conn, u64::MAX, u32::MAX, &mut lobby.out);
+                    }
+                    left -= round;
+                }
+                spent
+            });
+        });
     }
 
     /// The broadcast that closes the gap of a random member. The time has the two readings of the clock in it.

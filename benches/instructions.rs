@@ -25,7 +25,10 @@ struct Lobby {
 
 /// A lobby in which the broadcast that is counted has been made once.
 fn lobby(members: u32, broadcast: impl Fn(&mut Lobby)) -> Box<Lobby> {
-    let crowd = Crowd::in_one("den", members);
+    lobby_of(Crowd::in_one("den", members), broadcast)
+}
+
+fn lobby_of(crowd: Crowd, broadcast: impl Fn(&mut Lobby)) -> Box<Lobby> {
     let mut lobby = Box::new(Lobby {
         id: crowd.manager.lobby_id("den").expect("it has members"),
         sender: crowd.conns[crowd.conns.len() / 2],
@@ -39,6 +42,16 @@ fn lobby(members: u32, broadcast: impl Fn(&mut Lobby)) -> Box<Lobby> {
 
 fn by_id(members: u32) -> Box<Lobby> {
     lobby(members, send_by_id)
+}
+
+/// One whose backlogs are limited.
+fn with_accounting(members: u32) -> Box<Lobby> {
+    lobby_of(Crowd::in_one_with_accounting("den", members, None), send_by_id)
+}
+
+/// One in which, besides, all backlogs together are limited.
+fn with_a_budget(members: u32) -> Box<Lobby> {
+    lobby_of(Crowd::in_one_with_accounting("den", members, Some(1 << 40)), send_by_id)
 }
 
 fn by_name(members: u32) -> Box<Lobby> {
@@ -93,6 +106,24 @@ fn read(out: &Outbox) {
 #[bench::to_100_after_a_leave(args = (100), setup = after_a_leave)]
 fn broadcast_by_id(mut lobby: Box<Lobby>) -> Box<Lobby> {
     send_by_id(&mut lobby);
+    lobby
+}
+
+#[library_benchmark]
+#[bench::to_10(args = (10), setup = with_accounting)]
+#[bench::to_100(args = (100), setup = with_accounting)]
+#[bench::to_1000(args = (1_000), setup = with_accounting)]
+#[bench::to_100_with_a_budget(args = (100), setup = with_a_budget)]
+fn broadcast_with_accounting(mut lobby: Box<Lobby>) -> Box<Lobby> {
+    send_by_id(&mut lobby);
+    lobby
+}
+
+#[library_benchmark]
+#[bench::to_1(args = (1), setup = with_accounting)]
+fn flushed(mut lobby: Box<Lobby>) -> Box<Lobby> {
+    let Crowd { manager, out, .. } = &mut lobby.crowd;
+    manager.flushed(NOW, lobby.sender, 40, 1, out);
     lobby
 }
 
@@ -198,6 +229,8 @@ library_benchmark_group!(
     name = hot_calls,
     benchmarks = [
         broadcast_by_id,
+        broadcast_with_accounting,
+        flushed,
         broadcast_by_name,
         broadcast_but_a_user,
         broadcast_and_read,

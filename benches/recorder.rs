@@ -91,7 +91,7 @@ fn recorder(criterion: &mut Criterion) {
             at: Time::ZERO,
             call: Call::Request(Request::Broadcast {
                 lobby: "den".into(),
-                payload: Payload::text(CHAT),
+                payload: Payload::text(CHAT).into(),
                 except: Except::UserOf(conn),
             }),
         };

@@ -19,6 +19,11 @@ def figures():
     for members in [100, 1_000, 10_000, 100_000]:
         figure = per_element("fan-out", "by id, first after a leave", members)
         yield f"first broadcast after a leave, to {members:,}", figure, 3, "ns per recipient"
+    with_accounting, without = (per_element("fan-out", name, 10) for name in ["by id, with accounting", "by id"])
+    yield "broadcast by id to 10, with accounting, more than without", with_accounting - without, 3, "ns per recipient"
+    for members in [100, 1_000, 10_000, 100_000]:
+        figure = per_element("fan-out", "by id, with accounting", members)
+        yield f"broadcast by id to {members:,}, with accounting", figure, 3, "ns per recipient"
     yield "connect + close of a newcomer", among_a_million("connect + close, the same newcomer"), 150, "ns"
     yield "the liveness touch, with the rest of an empty message", among_a_million("message, empty binary, hot"), 10, "ns"
     for frame in ["binary of 128 bytes", "text of 40 bytes", "text of 128 bytes", "matching health_pong"]:

@@ -75,10 +75,28 @@ pub struct Config {
     /// `None`: no pause is ever seen. Default: 1 s.
     #[serde(with = "optional_nanos")]
     pub pause_tolerance: Option<Duration>,
+    /// How many payload bytes may have been written for a connection and not yet been
+    /// [flushed](crate::Manager::flushed). A message that would be beyond it is not written for that connection: by the
+    /// message's [`Delivery`](crate::Delivery) it is dropped, or the connection evicted. So a message of more than this
+    /// evicts everybody to whom it is sent, unless it may be dropped. Pings are never dropped: for so many of them as a
+    /// connection may miss and one more, 64 bytes each, there is room beyond the cap, and a ping that finds no room even
+    /// there evicts its connection.
+    ///
+    /// This and the two limits that follow are off until `flushed` has been called once. Default: no limit but 2^32 - 1.
+    pub max_backlog_bytes: Option<u32>,
+    /// How many messages, pings included, may have been written for a connection and not yet been flushed; in all else
+    /// as [`max_backlog_bytes`](Self::max_backlog_bytes), which it stands beside. Default: no limit but 2^32 - 1.
+    pub max_backlog_messages: Option<u32>,
+    /// How many payload bytes may have been written for all open connections together and not yet been flushed. A
+    /// message that may be dropped is dropped for those for whom no room is left, in their order. For any other message,
+    /// and for a ping, room is made: the connection with the greatest backlog, the message included, is evicted until
+    /// the rest is within the budget. Greatest is who has the most bits in the number of its bytes; of several, whose id
+    /// has the lowest index. An evicted recipient does not get the message. Default: no limit.
+    pub max_total_backlog_bytes: Option<u64>,
     /// Close codes, reasons and retry advice.
     pub answers: Answers,
-    /// Spreads the first pings over the interval, and shuffles the order of a [drain](crate::Manager::drain). It shapes the output: the same seed and events give the same output.
-    /// Default: 0.
+    /// Spreads the first pings over the interval, and shuffles the order of a [drain](crate::Manager::drain). It shapes
+    /// the output: the same seed and events give the same output. Default: 0.
     pub seed: u64,
     /// The key of the hash tables. It never shapes the output. Names come from strangers, who could choose ones that
     /// collide under a key that they know: a server on the open network should draw it at random. Default: zeros,
@@ -105,6 +123,9 @@ impl Default for Config {
             stale_wave_floor: Some(20),
             close_timeout: Duration::from_secs(5),
             pause_tolerance: Some(Duration::from_secs(1)),
+            max_backlog_bytes: None,
+            max_backlog_messages: None,
+            max_total_backlog_bytes: None,
             answers: Answers::default(),
             seed: 0,
             hash_key: [0, 0],

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::deadlines::Deadlines;
 use crate::json::nullable;
+use crate::slot_heap::SlotHeap;
 use crate::time::{Time, duration_nanos};
 
 /// The slots of a drain, one for each connection that goes, however it goes. All instants are the driver's.
@@ -104,7 +104,7 @@ impl Schedule {
 pub(crate) struct Drain {
     pub(crate) schedule: Schedule,
     /// Places of open connections, by slot: a heap that each of them leaves when it goes.
-    pub(crate) order: Deadlines<u32>,
+    pub(crate) order: SlotHeap<u32>,
 }
 
 impl Drain {
@@ -116,7 +116,7 @@ impl Drain {
     pub(crate) const fn restore(schedule: Schedule) -> Self {
         Self {
             schedule,
-            order: Deadlines::new(),
+            order: SlotHeap::new(),
         }
     }
 

@@ -39,7 +39,7 @@ impl fmt::Display for Closing {
 
 /// Why the manager dropped a connection.
 ///
-/// JSON form: `"stale"`, `"close_timeout"`, `"replaced"`.
+/// JSON form: `"stale"`, `"close_timeout"`, `"replaced"`, `"slow_consumer"`, `"over_budget"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -50,6 +50,13 @@ pub enum Eviction {
     CloseTimeout,
     /// It was replaced and still closing when the next one of its user was replaced.
     Replaced,
+    /// A message that must not be dropped would have been beyond
+    /// [`Config::max_backlog_bytes`](crate::Config::max_backlog_bytes) or
+    /// [`Config::max_backlog_messages`](crate::Config::max_backlog_messages).
+    SlowConsumer,
+    /// All backlogs together were beyond
+    /// [`Config::max_total_backlog_bytes`](crate::Config::max_total_backlog_bytes), and its was the greatest.
+    OverBudget,
 }
 
 impl fmt::Display for Eviction {
@@ -58,6 +65,8 @@ impl fmt::Display for Eviction {
             Self::Stale => "stale",
             Self::CloseTimeout => "close timeout",
             Self::Replaced => "replaced",
+            Self::SlowConsumer => "slow consumer",
+            Self::OverBudget => "over budget",
         })
     }
 }

@@ -10,7 +10,8 @@ use crate::config::ConfigError;
 use crate::id::{ConnId, LobbyId};
 use crate::json::{nullable, present};
 use crate::limit::Limit;
-use crate::payload::{Frame, Payload};
+use crate::outgoing::Outgoing;
+use crate::payload::Frame;
 use crate::receipt::Receipt;
 use crate::refusal::{CloseFrame, Refusal};
 use crate::source::Source;
@@ -55,7 +56,7 @@ pub enum Call<'a> {
 /// What the outside world did. Each variant is the method of [`Manager`](crate::Manager) with the same name.
 ///
 /// JSON form: `{"connected":{"lobby":"den","user":"ann"}}`, `{"message":{"conn":"c0v1","frame":{"text":"hello"}}}`,
-/// `{"closed":{"conn":"c0v1","cause":"peer"}}`, `"tick"`.
+/// `{"closed":{"conn":"c0v1","cause":"peer"}}`, `"tick"`, `{"flushed":{"conn":"c0v1","bytes":128,"messages":1}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -79,6 +80,15 @@ pub enum Event<'a> {
     },
     /// [`Manager::tick`](crate::Manager::tick).
     Tick,
+    /// [`Manager::flushed`](crate::Manager::flushed).
+    Flushed {
+        /// Whose.
+        conn: ConnId,
+        /// Payload bytes.
+        bytes: u64,
+        /// Messages and pings.
+        messages: u32,
+    },
 }
 
 /// What the application wants. Each variant is the method of [`Manager`](crate::Manager) with the same name.
@@ -95,14 +105,14 @@ pub enum Request<'a> {
         #[serde(borrow)]
         lobby: LobbyRef<'a>,
         /// What.
-        payload: Payload,
+        payload: Outgoing,
         /// Who is left out.
         except: Except<'a>,
     },
     /// [`Manager::broadcast_all`](crate::Manager::broadcast_all).
     BroadcastAll {
         /// What.
-        payload: Payload,
+        payload: Outgoing,
         /// Who is left out.
         except: Except<'a>,
     },
@@ -111,14 +121,14 @@ pub enum Request<'a> {
         /// To whom.
         conn: ConnId,
         /// What.
-        payload: Payload,
+        payload: Outgoing,
     },
     /// [`Manager::send_to_user`](crate::Manager::send_to_user).
     SendToUser {
         /// To whom.
         user: Cow<'a, str>,
         /// What.
-        payload: Payload,
+        payload: Outgoing,
     },
     /// [`Manager::ping_user`](crate::Manager::ping_user).
     PingUser {
@@ -193,7 +203,7 @@ pub enum Request<'a> {
         limit: Limit,
         /// Its value from now on; null for none.
         #[serde(deserialize_with = "nullable")]
-        max: Option<u32>,
+        max: Option<u64>,
     },
     /// [`Manager::extend`](crate::Manager::extend).
     Extend {
@@ -228,7 +238,7 @@ pub enum Reply {
     Message(Inbound),
     /// Of `tick`.
     Ticked,
-    /// Of `closed`, `leave`, `kick`, `lock_lobby`, `unlock_lobby`, `extend` and `drain`.
+    /// Of `closed`, `flushed`, `leave`, `kick`, `lock_lobby`, `unlock_lobby`, `extend` and `drain`.
     Changed(bool),
     /// Of all that send, ping or close: to how many connections.
     Addressed(usize),

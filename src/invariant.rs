@@ -113,6 +113,17 @@ invariants! {
     SourceLimit,
     /// Only open connections expire.
     Expiry,
+    /// Only open connections have a backlog, and all of them can have one.
+    BacklogOfOpen,
+    /// The sum of all backlogs is what is counted.
+    BacklogSum,
+    /// No backlog is beyond its caps, or beyond what they were before they were lowered, but for the pings that there is
+    /// room for beyond them.
+    BacklogLimit,
+    /// All backlogs together are within the budget, or within what it was before it was lowered.
+    BacklogBudget,
+    /// Under a budget, everybody with a backlog is listed as one of at least that size, and nobody else is.
+    Heaviest,
     /// A drain has begun before now, and its slots come after that: the next return not before the next close.
     DrainSlots,
     /// In a drain exactly the open connections wait for their turn, each in the place that the seed gives it.

@@ -23,16 +23,25 @@ pub enum Limit {
     LobbiesPerConnection,
     /// [`Config::max_connections_per_source`].
     ConnectionsPerSource,
+    /// [`Config::max_backlog_bytes`].
+    BacklogBytes,
+    /// [`Config::max_backlog_messages`].
+    BacklogMessages,
+    /// [`Config::max_total_backlog_bytes`].
+    TotalBacklogBytes,
 }
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::Connections,
         Self::ConnectionsPerLobby,
         Self::ConnectionsPerUser,
         Self::LobbiesPerConnection,
         Self::ConnectionsPerSource,
+        Self::BacklogBytes,
+        Self::BacklogMessages,
+        Self::TotalBacklogBytes,
     ];
 
     /// The name of the setting.
@@ -43,6 +52,9 @@ impl Limit {
             Self::ConnectionsPerUser => "max_connections_per_user",
             Self::LobbiesPerConnection => "max_lobbies_per_connection",
             Self::ConnectionsPerSource => "max_connections_per_source",
+            Self::BacklogBytes => "max_backlog_bytes",
+            Self::BacklogMessages => "max_backlog_messages",
+            Self::TotalBacklogBytes => "max_total_backlog_bytes",
         }
     }
 }
@@ -55,56 +67,68 @@ impl fmt::Display for Limit {
 
 impl Config {
     /// The value of a limit; `None` if it is off.
-    pub const fn limit(&self, limit: Limit) -> Option<u32> {
-        match limit {
+    pub fn limit(&self, limit: Limit) -> Option<u64> {
+        let max = match limit {
             Limit::Connections => self.max_connections,
             Limit::ConnectionsPerLobby => self.max_connections_per_lobby,
             Limit::ConnectionsPerUser => self.max_connections_per_user,
             Limit::LobbiesPerConnection => self.max_lobbies_per_connection,
             Limit::ConnectionsPerSource => self.max_connections_per_source,
-        }
+            Limit::BacklogBytes => self.max_backlog_bytes,
+            Limit::BacklogMessages => self.max_backlog_messages,
+            Limit::TotalBacklogBytes => return self.max_total_backlog_bytes,
+        };
+        max.map(u64::from)
     }
 
-    pub(crate) const fn limit_mut(&mut self, limit: Limit) -> &mut Option<u32> {
-        match limit {
+    /// Gives a limit another value: the highest that the setting holds if this is higher, which limits nothing either.
+    pub(crate) fn set_limit(&mut self, limit: Limit, max: Option<u64>) {
+        let setting = match limit {
             Limit::Connections => &mut self.max_connections,
             Limit::ConnectionsPerLobby => &mut self.max_connections_per_lobby,
             Limit::ConnectionsPerUser => &mut self.max_connections_per_user,
             Limit::LobbiesPerConnection => &mut self.max_lobbies_per_connection,
             Limit::ConnectionsPerSource => &mut self.max_connections_per_source,
-        }
+            Limit::BacklogBytes => &mut self.max_backlog_bytes,
+            Limit::BacklogMessages => &mut self.max_backlog_messages,
+            Limit::TotalBacklogBytes => {
+                self.max_total_backlog_bytes = max;
+                return;
+            }
+        };
+        *setting = max.map(|max| u32::try_from(max).unwrap_or(u32::MAX));
     }
 }
 
 /// The highest value that each limit has had; `None` if it was off.
 ///
 /// Lowering a limit sends nobody away, so more may be there than it allows, but never more than it ever allowed: an
-/// admission is within the limit of its time. And whatever is within that can have come about, since the limit may have
+/// admission, or a message, is within the limit of its time. And whatever is within that can have come about, since the limit may have
 /// been lowered just now. So this is all that can be asked of a manager of which only its present is known.
 ///
 /// JSON form: an array in the order of [`Limit::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Peaks([Option<u32>; Limit::ALL.len()]);
+pub(crate) struct Peaks([Option<u64>; Limit::ALL.len()]);
 
 impl Peaks {
     pub(crate) fn of(config: &Config) -> Self {
         Self(Limit::ALL.map(|limit| config.limit(limit)))
     }
 
-    pub(crate) fn get(&self, limit: Limit) -> Option<u32> {
+    pub(crate) fn get(&self, limit: Limit) -> Option<u64> {
         self.0[limit as usize]
     }
 
     /// A limit has this value from now on.
-    pub(crate) fn raise(&mut self, limit: Limit, max: Option<u32>) {
+    pub(crate) fn raise(&mut self, limit: Limit, max: Option<u64>) {
         let peak = &mut self.0[limit as usize];
         *peak = peak.zip(max).map(|(peak, max)| peak.max(max));
     }
 
     /// Whether so many can be there.
     pub(crate) fn allows(&self, limit: Limit, count: usize) -> bool {
-        self.get(limit).is_none_or(|peak| count <= peak as usize)
+        self.get(limit).is_none_or(|peak| count as u64 <= peak)
     }
 
     /// A limit that is higher than it can have been.
@@ -150,10 +174,16 @@ mod tests {
     fn each_limit_is_the_setting_that_it_names() {
         for limit in Limit::ALL {
             let mut config = Config::default();
-            *config.limit_mut(limit) = Some(77);
+            config.set_limit(limit, Some(77));
             assert_eq!(config.limit(limit), Some(77));
             let json = serde_json::to_value(&config).unwrap();
             assert_eq!(json[limit.as_str()], 77);
+            config.set_limit(limit, Some(u64::MAX));
+            let highest = match limit {
+                Limit::TotalBacklogBytes => u64::MAX,
+                _ => u32::MAX.into(),
+            };
+            assert_eq!(config.limit(limit), Some(highest));
         }
     }
 }

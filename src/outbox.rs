@@ -210,6 +210,14 @@ pub enum Notice<'a> {
         /// Open connections.
         open: u32,
     },
+    /// Messages to a connection were dropped, as their [`Delivery`](crate::Delivery) allows, and now there is room again:
+    /// its backlog has fallen to half of each of its caps or less. The application sends it its latest state.
+    Writable {
+        /// Which connection.
+        conn: ConnId,
+        /// How many messages were dropped since it was open or the last such notice.
+        dropped: u32,
+    },
 
     /// The server is empty: a [drain](crate::Manager::drain) has come to its end. Once, and nothing follows.
     Drained {
@@ -247,6 +255,7 @@ impl fmt::Display for Notice<'_> {
             Self::StaleWave { missed, open } => {
                 write!(f, "{missed} of {open} connections are silent")
             }
+            Self::Writable { conn, dropped } => write!(f, "{conn} has room again, after {dropped} dropped"),
             Self::Drained { took } => write!(f, "drained within {took:?}: nobody is left"),
         }
     }
@@ -306,6 +315,18 @@ impl Outbox {
 
     pub(crate) const fn recipients(&mut self) -> &mut Vec<ConnId> {
         &mut self.ids
+    }
+
+    /// Of the recipients since the mark, leaves those for whom this holds.
+    pub(crate) fn retain_recipients(&mut self, mark: usize, stays: impl Fn(ConnId) -> bool) {
+        let mut kept = mark;
+        for at in mark..self.ids.len() {
+            if stays(self.ids[at]) {
+                self.ids.swap(kept, at);
+                kept += 1;
+            }
+        }
+        self.ids.truncate(kept);
     }
 
     /// Sends to all recipients since the mark, if there are any. Returns how many.

@@ -251,7 +251,7 @@ fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Erro
 }
 
 /// The JSON form of shared bytes.
-mod base64_bytes {
+pub(crate) mod base64_bytes {
     use bytes::Bytes;
     use serde::{Deserializer, Serializer};
 
@@ -259,7 +259,7 @@ mod base64_bytes {
         super::encode(bytes, serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
         super::decode(deserializer).map(Bytes::from)
     }
 }

@@ -26,6 +26,9 @@ use crate::time::{Time, nanos};
 /// | [`Eviction::Stale`](crate::Eviction::Stale) | missed pings | [`max_missed`](crate::Config::max_missed) | since it was last heard |
 /// | [`Eviction::CloseTimeout`](crate::Eviction::CloseTimeout) | nanoseconds since `Close` | [`close_timeout`](crate::Config::close_timeout) in nanoseconds | since `Close` |
 /// | [`Eviction::Replaced`](crate::Eviction::Replaced) | the user's replaced connections, the new one included | 1 | since `Close` |
+/// | [`Eviction::SlowConsumer`](crate::Eviction::SlowConsumer), too many bytes | bytes of its backlog, the message included | [`max_backlog_bytes`](crate::Config::max_backlog_bytes), for a ping with the room for pings | |
+/// | [`Eviction::SlowConsumer`](crate::Eviction::SlowConsumer), else | messages of its backlog, the new one included | [`max_backlog_messages`](crate::Config::max_backlog_messages), for a ping with the room for pings | |
+/// | [`Eviction::OverBudget`](crate::Eviction::OverBudget) | bytes of all backlogs, the message included | [`max_total_backlog_bytes`](crate::Config::max_total_backlog_bytes) | |
 ///
 /// JSON form: `{"seen":2,"threshold":2,"waited":30000000000,"at":42000000000}`, times in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

@@ -216,7 +216,7 @@ fn rename(call: &mut Call<'_>, name: impl Fn(ConnId) -> Option<ConnId>) -> bool 
     match call {
         Call::Event(event) => match event {
             Event::Connected(_) | Event::Tick => true,
-            Event::Message { conn, .. } | Event::Closed { conn, .. } => named(conn),
+            Event::Message { conn, .. } | Event::Closed { conn, .. } | Event::Flushed { conn, .. } => named(conn),
         },
         Call::Request(request) => match request {
             Request::Broadcast { except, .. } | Request::BroadcastAll { except, .. } => {

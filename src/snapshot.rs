@@ -10,6 +10,7 @@ use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use serde_json::{Map, Value};
 
+use crate::backlog::SavedBacklog;
 use crate::clock::{Active, Clock};
 use crate::config::{Config, ConfigError};
 use crate::drain::Schedule;
@@ -69,6 +70,10 @@ pub(crate) struct State {
     pub(crate) free_connections: Vec<ConnId>,
     /// As `retired_lobbies`.
     pub(crate) retired_connections: Vec<u32>,
+    /// The backlogs of open connections that have one, in the order of their slots. `None` until the driver has reported
+    /// something flushed.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) backlogs: Option<Vec<SavedBacklog>>,
     /// Whose turn it is follows from the seed.
     #[serde(deserialize_with = "nullable")]
     pub(crate) drain: Option<Schedule>,

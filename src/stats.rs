@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::backlog::Backlog;
 use crate::time::nanos;
 
 /// A snapshot of all numbers: what there is now, and what has happened since the manager was made.
@@ -61,6 +62,13 @@ pub struct Stats {
     pub suspended: Duration,
     /// Connections closed because what their users had proved had expired.
     pub expired: u64,
+    /// What is written for the open connections and not yet flushed, all together. `None` while the driver has not
+    /// reported anything [flushed](crate::Manager::flushed): nothing is known then, and the limits are off.
+    pub backlog: Option<Backlog>,
+    /// Messages that were not written for want of room, one per recipient.
+    pub dropped_messages: u64,
+    /// Reports of more than was written; each was taken for what was.
+    pub excess_flushes: u64,
 
     /// Whether the server is being [drained](crate::Manager::drain), or has been.
     pub draining: bool,
@@ -102,6 +110,10 @@ pub struct Evictions {
     pub close_timeout: u64,
     /// [`Eviction::Replaced`](crate::Eviction::Replaced).
     pub replaced: u64,
+    /// [`Eviction::SlowConsumer`](crate::Eviction::SlowConsumer).
+    pub slow_consumer: u64,
+    /// [`Eviction::OverBudget`](crate::Eviction::OverBudget).
+    pub over_budget: u64,
 }
 
 /// What has happened so far: the part of [`Stats`] that is counted.
@@ -122,6 +134,8 @@ pub(crate) struct Counters {
     pub(crate) stale_ids: u64,
     pub(crate) pauses: u64,
     pub(crate) expired: u64,
+    pub(crate) dropped_messages: u64,
+    pub(crate) excess_flushes: u64,
     pub(crate) drained: u64,
 }
 
@@ -146,6 +160,8 @@ impl Counters {
                     stale,
                     close_timeout,
                     replaced,
+                    slow_consumer,
+                    over_budget,
                 },
             closes,
             messages_in,
@@ -158,6 +174,8 @@ impl Counters {
             stale_ids,
             pauses,
             expired,
+            dropped_messages,
+            excess_flushes,
             drained,
         } = *self;
         let counters = [
@@ -182,6 +200,10 @@ impl Counters {
             ("refusals.source_limit", source_limit),
             ("refusals.expired", refused_expired),
             ("expired", expired),
+            ("evictions.slow_consumer", slow_consumer),
+            ("evictions.over_budget", over_budget),
+            ("dropped_messages", dropped_messages),
+            ("excess_flushes", excess_flushes),
             ("refusals.draining", refused_draining),
             ("drained", drained),
         ];

@@ -28,4 +28,7 @@
 #![doc = include_str!("../tests/transcripts/23-a-locked-lobby.md")]
 #![doc = include_str!("../tests/transcripts/24-limits-that-change.md")]
 #![doc = include_str!("../tests/transcripts/25-a-token-expires.md")]
+#![doc = include_str!("../tests/transcripts/26-a-slow-consumer.md")]
+#![doc = include_str!("../tests/transcripts/27-what-may-be-dropped.md")]
+#![doc = include_str!("../tests/transcripts/28-too-much-for-the-server.md")]
 #![doc = include_str!("../tests/transcripts/33-a-drain.md")]

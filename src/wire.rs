@@ -16,7 +16,7 @@ use crate::time::Time;
 const TIMESTAMP_END: u64 = 100_000_000_000_000;
 
 /// What a ping takes at most: 44 bytes and 14 digits.
-const PING_BYTES: usize = 64;
+pub(crate) const PING_BYTES: usize = 64;
 
 /// A pong is short; what is longer is the application's and is not looked into.
 const MAX_PONG_BYTES: usize = 1_024;

@@ -75,6 +75,61 @@ fn a_broadcast_allocates_nothing_once_warm_whoever_is_left_out() {
 }
 
 #[test]
+fn a_broadcast_under_limits_on_backlogs_allocates_nothing_once_warm_nor_does_a_report() {
+    let (mut manager, mut out, conns, id) = lobby(Config {
+        max_backlog_messages: Some(2),
+        max_total_backlog_bytes: Some(1_000),
+        ..Config::default()
+    });
+    assert!(manager.flushed(Time::ZERO, conns[0], 0, 0, &mut out));
+    let payload = Payload::text("hello");
+    let mut round = || {
+        for _ in 0..2 {
+            let addressed = manager.broadcast(Time::ZERO, id, payload.clone(), Except::Nobody, &mut out);
+            assert_eq!(addressed, MEMBERS);
+        }
+        // A third one finds no room, in their own backlogs or in the budget.
+        let droppable = payload.clone().droppable();
+        assert_eq!(
+            manager.broadcast(Time::ZERO, id, droppable, Except::Nobody, &mut out),
+            0
+        );
+        for &conn in &conns {
+            manager.flushed(Time::ZERO, conn, 10, 2, &mut out);
+        }
+        assert_eq!(out.notices().count(), MEMBERS);
+        out.clear();
+    };
+    round();
+    assert_eq!(allocations(|| (0..10).for_each(|_| round())), 0);
+}
+
+#[test]
+fn an_eviction_for_a_backlog_allocates_nothing_once_warm() {
+    let (mut manager, mut out, conns, id) = lobby(Config {
+        max_backlog_messages: Some(1),
+        max_total_backlog_bytes: Some(500),
+        ..Config::default()
+    });
+    manager.flushed(Time::ZERO, conns[0], 0, 0, &mut out);
+    let payload = Payload::text("hello");
+    let mut round = |slow: &[ConnId]| {
+        manager.broadcast(Time::ZERO, id, payload.clone(), Except::Nobody, &mut out);
+        for &conn in conns.iter().filter(|conn| !slow.contains(conn)) {
+            manager.flushed(Time::ZERO, conn, 5, 1, &mut out);
+        }
+        manager.broadcast(Time::ZERO, id, payload.clone(), Except::Nobody, &mut out);
+        for &conn in &conns {
+            manager.flushed(Time::ZERO, conn, 5, 1, &mut out);
+        }
+        out.clear();
+    };
+    round(&conns[..20]);
+    assert_eq!(allocations(|| round(&conns[20..40])), 0);
+    assert_eq!(manager.stats().evictions.slow_consumer, 40);
+}
+
+#[test]
 fn the_first_broadcast_after_a_leave_allocates_nothing() {
     let (mut manager, mut out, conns, id) = lobby(Config::default());
     manager.broadcast(Time::ZERO, id, Payload::text("warm"), Except::Nobody, &mut out);
@@ -259,7 +314,7 @@ fn recording_allocates_nothing_once_warm() {
     let mut round = || {
         log.clear();
         out.clear();
-        let (lobby, payload, except) = (lobby.into(), payload.clone(), Except::UserOf(conn));
+        let (lobby, payload, except) = (lobby.into(), payload.clone().into(), Except::UserOf(conn));
         for call in [
             Call::Event(Event::Message {
                 conn,

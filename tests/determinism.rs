@@ -27,6 +27,9 @@ fn call(manager: &mut Manager, input: &Input<'_>) -> Outcome {
                 manager.tick(now, &mut out);
                 Reply::Ticked
             }
+            Event::Flushed { conn, bytes, messages } => {
+                Reply::Changed(manager.flushed(now, conn, bytes, messages, &mut out))
+            }
             other => unreachable!("{other:?} has no method here"),
         },
         Call::Request(request) => match request {

@@ -115,7 +115,7 @@ fn every_request_to_send_has_its_form() {
         (
             Request::Broadcast {
                 lobby: LobbyRef::from("den"),
-                payload: hi(),
+                payload: hi().into(),
                 except: Except::Nobody,
             },
             r#"{"broadcast":{"lobby":{"name":"den"},"payload":{"text":"hi"},"except":"nobody"}}"#,
@@ -123,22 +123,22 @@ fn every_request_to_send_has_its_form() {
         (
             Request::Broadcast {
                 lobby: LobbyRef::Id(lobby),
-                payload: Payload::binary(vec![255]),
+                payload: Payload::binary(vec![255]).droppable(),
                 except: Except::user("ann"),
             },
-            r#"{"broadcast":{"lobby":{"id":"l2v5"},"payload":{"binary":"/w=="},"except":{"user":"ann"}}}"#,
+            r#"{"broadcast":{"lobby":{"id":"l2v5"},"payload":{"droppable":{"binary":"/w=="}},"except":{"user":"ann"}}}"#,
         ),
         (
             Request::Broadcast {
                 lobby: LobbyRef::Of(conn("c0v1")),
-                payload: hi(),
+                payload: hi().into(),
                 except: Except::UserOf(conn("c0v1")),
             },
             r#"{"broadcast":{"lobby":{"of":"c0v1"},"payload":{"text":"hi"},"except":{"user_of":"c0v1"}}}"#,
         ),
         (
             Request::BroadcastAll {
-                payload: hi(),
+                payload: hi().into(),
                 except: Except::Conn(conn("c0v1")),
             },
             r#"{"broadcast_all":{"payload":{"text":"hi"},"except":{"conn":"c0v1"}}}"#,
@@ -146,14 +146,14 @@ fn every_request_to_send_has_its_form() {
         (
             Request::SendTo {
                 conn: conn("c0v1"),
-                payload: hi(),
+                payload: hi().into(),
             },
             r#"{"send_to":{"conn":"c0v1","payload":{"text":"hi"}}}"#,
         ),
         (
             Request::SendToUser {
                 user: "ann".into(),
-                payload: hi(),
+                payload: hi().into(),
             },
             r#"{"send_to_user":{"user":"ann","payload":{"text":"hi"}}}"#,
         ),
@@ -463,7 +463,8 @@ const DEFAULTS: &str = concat!(
     r#""user_overflow":"reject","max_lobbies_per_connection":1,"max_name_bytes":128,"#,
     r#""ping_interval":20000000000,"ping_timeout":10000000000,"max_missed":2,"ping_format":"json","#,
     r#""ping_user_timeout":2000000000,"stale_wave_floor":20,"close_timeout":5000000000,"#,
-    r#""pause_tolerance":1000000000,"answers":{"#,
+    r#""pause_tolerance":1000000000,"#,
+    r#""max_backlog_bytes":null,"max_backlog_messages":null,"max_total_backlog_bytes":null,"answers":{"#,
     r#""unauthorized":{"code":4001,"reason":"unauthorized"},"#,
     r#""server_full":{"close":{"code":4002,"reason":"server_full"},"retry":{"after":5000000000}},"#,
     r#""lobby_full":{"close":{"code":4002,"reason":"lobby_full"},"retry":{"after":5000000000}},"#,
@@ -496,6 +497,9 @@ fn the_settings_have_the_names_of_their_fields() {
         stale_wave_floor: None,
         close_timeout: secs(1),
         pause_tolerance: None,
+        max_backlog_bytes: Some(1),
+        max_backlog_messages: Some(2),
+        max_total_backlog_bytes: Some(u64::MAX),
         answers: Answers {
             replaced: frame(4900, "elsewhere"),
             ..Answers::default()

@@ -11,7 +11,8 @@ use std::marker::PhantomData;
 
 use cases::cases;
 use lobbykeeper::testing::strategy::{
-    arrival, crowd_settings, crowd_step, door_step, drain_step, hasty_step, knobs, newcomer, patient_step, step,
+    arrival, crowd_settings, crowd_step, door_step, drain_step, hasty_step, knobs, newcomer, patient_step, slow_step,
+    step,
 };
 use lobbykeeper::testing::{Outcome, Reference, Step, Subject};
 use lobbykeeper::{Config, Input};
@@ -58,6 +59,14 @@ struct Doors;
 impl Kind for Doors {
     fn step(_: usize, _: usize) -> BoxedStrategy<Step> {
         door_step().boxed()
+    }
+}
+
+struct Slow;
+
+impl Kind for Slow {
+    fn step(_: usize, _: usize) -> BoxedStrategy<Step> {
+        slow_step().boxed()
     }
 }
 
@@ -172,6 +181,9 @@ prop_state_machine! {
 
     #[test]
     fn they_agree_about_who_may_come_in_and_for_how_long(sequential STEPS => Machine<Doors>);
+
+    #[test]
+    fn they_agree_about_backlogs(sequential STEPS => Machine<Slow>);
 
     #[test]
     fn they_agree_about_who_has_to_go_when_and_when_to_return(sequential STEPS => Machine<Drain>);

@@ -1,6 +1,7 @@
 //! A game lobby with a ready-check, and what must hold of it whatever its players and their networks do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use lobbykeeper::testing::strategy::{knobs, step};
 use lobbykeeper::testing::{Act, Name, Seen, Step, When, Who, check_invariants};
@@ -123,13 +124,18 @@ proptest! {
                     let input = step.input(&seen, manager.next_deadline());
                     let reply = manager.apply(input.clone(), &mut out);
                     seen.record(&input, &reply, &out);
-                    game.read(&mut manager, input.at, &out, &mut answers);
                 }
                 Happens::Ready(number) if !seen.open().is_empty() => {
                     let conn = seen.open()[number % seen.open().len()];
-                    game.toggle(&mut manager, seen.last_call(), conn, &mut answers);
+                    game.toggle(&mut manager, seen.last_call(), conn, &mut out);
                 }
                 Happens::Ready(_) => {}
+            }
+            // What answers write is read in its turn: a broadcast may be too much for somebody, who then leaves.
+            while !out.is_empty() {
+                game.read(&mut manager, seen.last_call(), &out, &mut answers);
+                out.clear();
+                mem::swap(&mut out, &mut answers);
             }
             game.check(&manager)?;
         }

@@ -116,7 +116,7 @@ fn a_lobby_keeps_its_name_whoever_opens_it() {
             2,
             Request::Broadcast {
                 lobby: "l1v1".parse::<lobbykeeper::LobbyId>().unwrap().into(),
-                payload: Payload::text("boom"),
+                payload: Payload::text("boom").into(),
                 except: lobbykeeper::Except::Conn(conn("c1v1")),
             },
         ),

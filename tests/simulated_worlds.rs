@@ -27,6 +27,8 @@ prop_compose! {
         web_socket in any::<bool>(),
         stale_wave_floor in prop::option::of(0..20_u32),
         pause_tolerance in 200..2_000_u64,
+        max_backlog_messages in prop::option::of(5..40_u32),
+        max_total_backlog_bytes in prop::option::of(500..20_000_u64),
         seed in any::<u64>(),
     ) -> Config {
         Config {
@@ -40,6 +42,8 @@ prop_compose! {
             ping_format: if web_socket { PingFormat::WebSocket } else { PingFormat::Json },
             stale_wave_floor,
             pause_tolerance: Some(millis(pause_tolerance)),
+            max_backlog_messages,
+            max_total_backlog_bytes,
             seed,
             ..Config::default()
         }

@@ -393,6 +393,42 @@ fn a_slow_reader_is_dropped_when_too_much_waits_and_harms_nobody_else() {
 }
 
 #[test]
+fn under_limits_on_backlogs_slow_readers_go_and_what_waits_never_exceeds_the_budget() {
+    let slow = |config| {
+        run(&Scenario {
+            config,
+            stalls: Some(Stalls {
+                every: secs(100),
+                last: secs(60),
+            }),
+            lobbies: 1,
+            talk_every: Some(secs(1)),
+            network: Network {
+                queue: u32::MAX,
+                ..Network::default()
+            },
+            ..faithful(20)
+        })
+    };
+    let capped = slow(Config {
+        max_backlog_messages: Some(100),
+        ..Config::default()
+    });
+    assert!(capped.evictions.slow_consumer > 0, "{capped}");
+    let budget = 50_000;
+    let shared = slow(Config {
+        max_total_backlog_bytes: Some(budget),
+        ..Config::default()
+    });
+    assert!(shared.evictions.over_budget > 0, "{shared}");
+    assert!((budget / 2..=budget).contains(&shared.peak_backlog), "{shared}");
+    for report in [capped, shared] {
+        assert_eq!((report.stale.innocent, report.limits_overrun), (0, 0), "{report}");
+        assert_eq!(report.send_failed, 0, "{report}");
+    }
+}
+
+#[test]
 fn in_a_storm_the_limits_hold_and_nobody_is_locked_out_by_their_own_ghost() {
     let storm = |user_overflow| {
         run(&Scenario {

@@ -7,11 +7,12 @@ use std::net::Ipv4Addr;
 
 use cases::cases;
 use lobbykeeper::testing::strategy::{
-    arrival, crowd_settings, crowd_step, door_step, drain_step, hasty_step, knobs, newcomer, patient_steps, steps,
+    arrival, crowd_settings, crowd_step, door_step, drain_step, hasty_step, knobs, newcomer, patient_steps, slow_step,
+    steps,
 };
 use lobbykeeper::testing::{Pair, Seen, Steps, View};
 use lobbykeeper::{
-    Command, Config, ConnId, Except, Handshake, Input, Limit, Manager, Outbox, Snapshot, Time, UserOverflow,
+    Command, Config, ConnId, Except, Handshake, Input, Limit, Manager, Outbox, Payload, Snapshot, Time, UserOverflow,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -91,6 +92,11 @@ proptest! {
     }
 
     #[test]
+    fn so_it_does_where_it_is_about_backlogs(knobs in knobs(), steps in vec(slow_step(), 1..=120)) {
+        goes_on_from_everywhere(knobs.into(), &Steps(steps))?;
+    }
+
+    #[test]
     fn so_it_does_where_it_is_about_who_has_to_go_when(
         knobs in knobs(), before in vec(arrival(), 2..=12), steps in vec(drain_step(), 1..=120),
     ) {
@@ -131,6 +137,9 @@ fn desk() -> (Desk, [ConnId; 5]) {
         user_overflow: UserOverflow::ReplaceOldest,
         max_lobbies_per_connection: Some(2),
         max_name_bytes: 4,
+        max_backlog_bytes: Some(100),
+        max_backlog_messages: Some(4),
+        max_total_backlog_bytes: Some(200),
         ..Config::default()
     });
     let ann = desk.connect("den", "ann");
@@ -174,6 +183,13 @@ fn desk() -> (Desk, [ConnId; 5]) {
     desk.set_limit(Limit::Connections, 6);
     desk.set_limit(Limit::Connections, 5);
     assert!(desk.lock("hall") && desk.try_connect("hall", "dan").is_err());
+    // The driver begins to report, of something that was written before.
+    desk.call(|manager, now, out| manager.flushed(now, bob, 45, 1, out));
+    let frame = || Payload::binary(vec![0; 45]);
+    for (conn, addressed) in [(bob, 1), (bob, 1), (bob, 0), (second, 1), (bob, 0)] {
+        let sent = desk.call(|manager, now, out| manager.send_to(now, conn, frame().droppable(), out));
+        assert_eq!(sent, addressed);
+    }
     desk.out.clear();
     (desk, [ann, bob, second, third, dan])
 }

@@ -27,10 +27,14 @@ pub(crate) struct Crowd {
 
 impl Crowd {
     fn empty() -> Self {
+        Self::with(Config::default())
+    }
+
+    fn with(config: Config) -> Self {
         let config = Config {
             // A tick that comes when many are due comes later than the first of them asked for.
             pause_tolerance: None,
-            ..Config::default()
+            ..config
         };
         Self {
             manager: Manager::new(config).expect("the settings are valid"),
@@ -49,11 +53,34 @@ impl Crowd {
 
     /// One lobby.
     pub(crate) fn in_one(lobby: &str, count: u32) -> Self {
-        let mut crowd = Self::empty();
-        for number in 0..count {
-            crowd.seat(lobby, number);
-        }
+        Self::empty().seated(lobby, count)
+    }
+
+    /// One lobby, under limits on backlogs, of which that of all together is set here. Its driver reports.
+    pub(crate) fn in_one_with_accounting(lobby: &str, count: u32, budget: Option<u64>) -> Self {
+        let config = Config {
+            max_backlog_bytes: Some(1 << 20),
+            max_backlog_messages: Some(1 << 10),
+            max_total_backlog_bytes: budget,
+            ..Config::default()
+        };
+        let mut crowd = Self::with(config).seated(lobby, count);
+        crowd.flush();
         crowd
+    }
+
+    fn seated(mut self, lobby: &str, count: u32) -> Self {
+        for number in 0..count {
+            self.seat(lobby, number);
+        }
+        self
+    }
+
+    /// The driver reports that it has handed everything to the system.
+    pub(crate) fn flush(&mut self) {
+        for &conn in &self.conns {
+            self.manager.flushed(NOW, conn, u64::MAX, u32::MAX, &mut self.out);
+        }
     }
 
     /// The user with this number connects for good.

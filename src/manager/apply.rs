@@ -29,6 +29,9 @@ impl Manager {
                     self.tick(now, out);
                     Reply::Ticked
                 }
+                Event::Flushed { conn, bytes, messages } => {
+                    Reply::Changed(self.flushed(now, conn, bytes, messages, out))
+                }
             },
             Call::Request(request) => match request {
                 Request::Broadcast { lobby, payload, except } => {

@@ -7,6 +7,7 @@ use siphasher::sip::SipHasher13;
 
 use super::Manager;
 use super::conn::Phase;
+use crate::backlog::Kind;
 use crate::clock::{Active, Moment};
 use crate::config::PingFormat;
 use crate::ending::Eviction;
@@ -160,7 +161,8 @@ impl Manager {
     fn check(&mut self, moment: Moment, slot: u32, pings: &mut PingBatch, out: &mut Outbox) {
         let conn = self.conns.at_mut(slot);
         if let Phase::Closing { .. } = conn.phase {
-            self.evict(moment, slot, Eviction::CloseTimeout, out);
+            let receipt = self.close_timeout_receipt(moment, slot);
+            self.evict(slot, Eviction::CloseTimeout, receipt, out);
             return;
         }
         let verdict = conn.pulse.check(moment.active, self.clock.pauses, self.patience);
@@ -185,7 +187,8 @@ impl Manager {
                 self.ping(moment, slot, pings, out);
             }
             Next::Stale => {
-                self.evict(moment, slot, Eviction::Stale, out);
+                let receipt = self.stale_receipt(moment, slot);
+                self.evict(slot, Eviction::Stale, receipt, out);
                 return;
             }
         }
@@ -211,9 +214,15 @@ impl Manager {
 
     fn send_pings(&mut self, pings: &PingBatch, out: &mut Outbox) {
         if let Some(timestamp) = pings.timestamp {
-            let payload = self.pinger.payload(timestamp);
-            let sent = self.write_send(pings.mark, payload, out);
-            self.counters.pings += sent as u64;
+            self.write_pings(pings.mark, timestamp, out);
         }
+    }
+
+    /// Not inlined: a tick with nothing due would pay for the room that this takes.
+    #[inline(never)]
+    fn write_pings(&mut self, mark: usize, timestamp: NonZeroU64, out: &mut Outbox) {
+        let payload = self.pinger.payload(timestamp);
+        let sent = self.write_send(mark, payload, Kind::Ping, out);
+        self.counters.pings += sent as u64;
     }
 }

@@ -41,7 +41,10 @@ impl Manager {
         self.check_drain_state()?;
         self.check_population()?;
         self.check_limits()?;
-        self.check_counters()
+        self.check_counters()?;
+        let open = self.conns().filter(|(_, conn)| conn.is_open());
+        let open = open.map(|(id, _)| id.index()).collect();
+        self.backlogs.check(&open, &self.peaks)
     }
 
     fn conns(&self) -> impl Iterator<Item = (ConnId, &Conn)> {
@@ -348,7 +351,8 @@ impl Manager {
         let details = || format!("{counters:?} with {:?}", self.population);
         let sum = |numbers: &[u64]| numbers.iter().fold(0, |sum: u64, &number| sum.saturating_add(number));
         let here = u64::from(self.population.total());
-        let admitted = sum(&[here, evictions.stale, evictions.close_timeout, evictions.replaced]);
+        let evicted = [evictions.stale, evictions.slow_consumer, evictions.over_budget];
+        let admitted = sum(&[here, evictions.close_timeout, evictions.replaced, sum(&evicted)]);
         ensure(admitted <= counters.admissions, Invariant::Admissions, details)?;
         let closing = u64::from(self.population.closing);
         let told = sum(&[closing, evictions.close_timeout, evictions.replaced]);

@@ -11,7 +11,14 @@ impl Manager {
     ///
     /// Raising it lets more in from now on. Lowering it sends nobody away: as long as there are as many as it allows or
     /// more, nobody new is admitted who counts for it, not even in the place of one that would be
-    /// [replaced](crate::UserOverflow::ReplaceOldest) if the others still are as many. Writes nothing. O(1).
+    /// [replaced](crate::UserOverflow::ReplaceOldest) if the others still are as many.
+    ///
+    /// Nor does a lowered limit on backlogs. But the next message or ping finds no room where it would have found none in
+    /// a backlog that has grown so far under the new limit, and drops or evicts as it does then: so whoever is to stay
+    /// has until then to catch up.
+    ///
+    /// Settings of 32 bits take a higher value as 2^32 - 1, which is more than there can ever be. Writes nothing. O(1),
+    /// but for [`TotalBacklogBytes`](Limit::TotalBacklogBytes) O(n log n) when it is switched on or off.
     ///
     /// # Errors
     /// What [`Config::validate`](crate::Config::validate) would say of the new settings. Nothing has changed.
@@ -30,16 +37,18 @@ impl Manager {
         &mut self,
         now: Time,
         limit: Limit,
-        max: Option<u32>,
+        max: Option<u64>,
         out: &mut Outbox,
     ) -> Result<(), ConfigError> {
         self.enter_call(now, out);
-        let before = core::mem::replace(self.config.limit_mut(limit), max);
+        let before = self.config.limit(limit);
+        self.config.set_limit(limit, max);
         if let Err(error) = self.config.validate() {
-            *self.config.limit_mut(limit) = before;
+            self.config.set_limit(limit, before);
             return Err(error);
         }
-        self.peaks.raise(limit, max);
+        self.peaks.raise(limit, self.config.limit(limit));
+        self.backlogs.set_limits(&self.config);
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod apply;
 mod conn;
 mod drain;
 mod expiry;
+mod flow;
 mod health;
 mod invariants;
 mod limits;
@@ -22,9 +23,9 @@ pub use query::LobbyUsers;
 
 use self::conn::{Conn, Lobby, User};
 use self::transitions::Population;
+use crate::backlog::Backlogs;
 use crate::clock::{Active, Clock, Moment};
 use crate::config::{Config, ConfigError};
-use crate::deadlines::Deadlines;
 use crate::drain::Drain;
 use crate::ending::Ending;
 use crate::event::Cause;
@@ -34,6 +35,7 @@ use crate::names::{HashKey, Names};
 use crate::outbox::{Notice, Outbox};
 use crate::presence::Presences;
 use crate::pulse::Patience;
+use crate::slot_heap::SlotHeap;
 use crate::slots::Slots;
 use crate::sources::Sources;
 use crate::stats::Counters;
@@ -44,8 +46,8 @@ use crate::wire::Pinger;
 ///
 /// A pure, synchronous state machine. It opens no socket, reads no clock and calls nobody back. What happens outside is
 /// told to it by [`connected`](Self::connected), [`message`](Self::message), [`closed`](Self::closed) and
-/// [`tick`](Self::tick), each with the driver's clock; what is to happen is written to an [`Outbox`]. The same settings
-/// and calls give the same outputs on every machine.
+/// [`tick`](Self::tick), each with the driver's clock, and by [`flushed`](Self::flushed) if backlogs are to be limited;
+/// what is to happen is written to an [`Outbox`]. The same settings and calls give the same outputs on every machine.
 ///
 /// Nothing panics, whatever is passed in: an id that is unknown or stale is ignored.
 ///
@@ -63,13 +65,13 @@ pub struct Manager {
     lobbies: Names<Lobby>,
     presences: Presences,
     /// When patience with a connection is at its end, or a ping is due: on active time.
-    deadlines: Deadlines<Active>,
+    deadlines: SlotHeap<Active>,
     clock: Clock,
     pinger: Pinger,
     /// From where the open connections are that told it.
     sources: Sources,
     /// Until when the open connections may stay that may not stay for ever: on the driver's clock.
-    expiries: Deadlines<Time>,
+    expiries: SlotHeap<Time>,
     peaks: Peaks,
 
     population: Population,
@@ -78,6 +80,7 @@ pub struct Manager {
     stale_wave: bool,
     /// Where in a run of members those are whom a broadcast leaves out; kept for its memory.
     excepted: Vec<usize>,
+    backlogs: Backlogs,
     /// The server is being emptied.
     drain: Option<Drain>,
 }
@@ -103,16 +106,17 @@ impl Manager {
             users: Names::new(hash_key),
             lobbies: Names::new(hash_key),
             presences: Presences::new(hash_key),
-            deadlines: Deadlines::new(),
+            deadlines: SlotHeap::new(),
             clock: Clock::new(),
             pinger: Pinger::new(config.ping_format),
             sources: Sources::new(hash_key),
-            expiries: Deadlines::new(),
+            expiries: SlotHeap::new(),
             peaks: Peaks::of(&config),
             population: Population::default(),
             counters: Counters::default(),
             stale_wave: false,
             excepted: Vec::new(),
+            backlogs: Backlogs::new(&config),
             drain: None,
             config,
         })

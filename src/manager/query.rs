@@ -157,6 +157,9 @@ impl Manager {
             pauses: counters.pauses,
             suspended: self.clock.suspended(),
             expired: counters.expired,
+            backlog: self.backlogs.total(),
+            dropped_messages: counters.dropped_messages,
+            excess_flushes: counters.excess_flushes,
             draining: self.is_draining(),
             drained: counters.drained,
         }

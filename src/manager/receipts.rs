@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::Manager;
 use crate::clock::Moment;
-use crate::ending::{Closing, Eviction};
+use crate::ending::Closing;
 use crate::receipt::Receipt;
 use crate::time::Time;
 
@@ -30,24 +30,30 @@ impl Manager {
         Receipt::of_count(seen.into(), threshold.into(), moment.time)
     }
 
-    /// Of an `Evict`.
-    pub(super) fn eviction_receipt(&self, moment: Moment, slot: u32, cause: Eviction) -> Receipt {
+    /// Of an [`Eviction::Stale`](crate::Eviction::Stale).
+    pub(super) fn stale_receipt(&self, moment: Moment, slot: u32) -> Receipt {
         let pulse = &self.conns.at(slot).pulse;
-        let (seen, threshold, waited) = match cause {
-            Eviction::Stale => (
-                pulse.missed().into(),
-                self.patience.max_missed.into(),
-                moment.active.since(pulse.last_heard()),
-            ),
-            Eviction::CloseTimeout => {
-                let waited = self.closing_for(moment, slot);
-                (waited, self.close_timeout, waited)
-            }
-            Eviction::Replaced => (2, 1, self.closing_for(moment, slot)),
-        };
+        let waited = moment.active.since(pulse.last_heard());
         Receipt {
             waited: Duration::from_nanos(waited),
-            ..Receipt::of_count(seen, threshold, moment.time)
+            ..Receipt::of_count(pulse.missed().into(), self.patience.max_missed.into(), moment.time)
+        }
+    }
+
+    /// Of an [`Eviction::CloseTimeout`](crate::Eviction::CloseTimeout).
+    pub(super) fn close_timeout_receipt(&self, moment: Moment, slot: u32) -> Receipt {
+        let waited = self.closing_for(moment, slot);
+        Receipt {
+            waited: Duration::from_nanos(waited),
+            ..Receipt::of_count(waited, self.close_timeout, moment.time)
+        }
+    }
+
+    /// Of an [`Eviction::Replaced`](crate::Eviction::Replaced).
+    pub(super) fn replaced_receipt(&self, moment: Moment, slot: u32) -> Receipt {
+        Receipt {
+            waited: Duration::from_nanos(self.closing_for(moment, slot)),
+            ..Receipt::of_count(2, 1, moment.time)
         }
     }
 

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::Manager;
 use super::conn::{Conn, Lobby, Membership, Phase, User};
+use crate::backlog::SavedBacklog;
 use crate::clock::Active;
 use crate::config::{Config, MAX_CONNECTIONS};
 use crate::drain::Drain;
@@ -41,6 +42,7 @@ impl Manager {
         manager.restore_rosters(&state.users)?;
         manager.restore_memberships(&state.users)?;
         manager.check_seats()?;
+        manager.restore_backlogs(state.backlogs.as_deref())?;
         manager.restore_drain(&state)?;
         // What was looked at one by one is looked at as a whole, by the very checks that the tests make after each call.
         manager.check_invariants()?;
@@ -304,6 +306,29 @@ impl Manager {
                     fault: "a user who has no connection there",
                 });
             }
+        }
+        Ok(())
+    }
+
+    fn restore_backlogs(&mut self, saved: Option<&[SavedBacklog]>) -> Result<(), RestoreError> {
+        let Some(saved) = saved else { return Ok(()) };
+        let open = self.conns.iter().filter(|(_, conn)| conn.is_open());
+        self.backlogs.turn_on(open.map(|(key, _)| key.index));
+        let mut before = None;
+        for &backlog in saved {
+            let conn = backlog.conn;
+            let fault = |fault| RestoreError::Connection { conn, fault };
+            let slot = self
+                .open_slot(conn)
+                .ok_or_else(|| fault("a backlog, though it is not open"))?;
+            if before >= Some(slot) {
+                return Err(fault("a backlog that is not in the order of slots"));
+            }
+            before = Some(slot);
+            self.backlogs.restore(backlog, &self.peaks).map_err(fault)?;
+        }
+        if !self.backlogs.is_within_budget(&self.peaks) {
+            return Err(RestoreError::Limit("max_total_backlog_bytes"));
         }
         Ok(())
     }

@@ -3,10 +3,12 @@
 use alloc::vec::Vec;
 
 use super::Manager;
+use crate::backlog::Kind;
 use crate::ending::Closing;
 use crate::event::{Except, LobbyRef};
 use crate::id::ConnId;
 use crate::outbox::Outbox;
+use crate::outgoing::{Delivery, Outgoing};
 use crate::payload::Payload;
 use crate::refusal::CloseFrame;
 use crate::time::Time;
@@ -15,6 +17,9 @@ impl Manager {
     /// Sends one message to the members of a lobby as they are now, in the order of joining. Returns the number
     /// addressed; 0 if there is no such lobby, and nothing is written then. The sender need not be a member.
     ///
+    /// Under limits on backlogs, a slow member does not get it and is not counted: by the message's
+    /// [`Delivery`](crate::Delivery) it does without, or is evicted, which is written before the message.
+    ///
     /// One copy of the members' ids and one shared payload, O(members). Leaving somebody out costs no look-up per
     /// member: a connection O(log members), a user's connections O(min(theirs, members)) of those.
     #[expect(clippy::needless_pass_by_value, reason = "callers name the exception in place")]
@@ -22,11 +27,12 @@ impl Manager {
         &mut self,
         now: Time,
         lobby: impl Into<LobbyRef<'a>>,
-        payload: Payload,
+        payload: impl Into<Outgoing>,
         except: Except<'_>,
         out: &mut Outbox,
     ) -> usize {
-        self.send_to_lobby(now, &lobby.into(), payload, &except, out)
+        let Outgoing { payload, delivery } = payload.into();
+        self.send_to_lobby(now, &lobby.into(), payload, delivery, &except, out)
     }
 
     /// As [`broadcast`](Self::broadcast), but compiled once, here, and not in each crate that calls it.
@@ -35,6 +41,7 @@ impl Manager {
         now: Time,
         lobby: &LobbyRef<'_>,
         payload: Payload,
+        delivery: Delivery,
         except: &Except<'_>,
         out: &mut Outbox,
     ) -> usize {
@@ -44,19 +51,38 @@ impl Manager {
         };
         let mark = out.mark();
         self.copy_members(lobby, except, out.recipients());
-        self.write_send(mark, payload, out)
+        self.write_send(mark, payload, Kind::Message(delivery), out)
     }
 
-    /// Sends one message to every open connection, in the order of their indices. Returns the number addressed.
+    /// Sends one message to every open connection, in the order of their indices, but to those for whom there is no room
+    /// in their backlogs, as for a [broadcast](Self::broadcast). Returns the number addressed.
     /// O(greatest number of connections so far).
     #[expect(clippy::needless_pass_by_value, reason = "callers name the exception in place")]
-    pub fn broadcast_all(&mut self, now: Time, payload: Payload, except: Except<'_>, out: &mut Outbox) -> usize {
+    pub fn broadcast_all(
+        &mut self,
+        now: Time,
+        payload: impl Into<Outgoing>,
+        except: Except<'_>,
+        out: &mut Outbox,
+    ) -> usize {
+        let Outgoing { payload, delivery } = payload.into();
+        self.send_to_everybody(now, payload, delivery, &except, out)
+    }
+
+    fn send_to_everybody(
+        &mut self,
+        now: Time,
+        payload: Payload,
+        delivery: Delivery,
+        except: &Except<'_>,
+        out: &mut Outbox,
+    ) -> usize {
         self.enter_call(now, out);
         let conn = match except {
-            Except::Conn(conn) => Some(conn),
+            Except::Conn(conn) => Some(*conn),
             _ => None,
         };
-        let user = self.excepted_user(&except);
+        let user = self.excepted_user(except);
         let mark = out.mark();
         let others = self
             .conns
@@ -65,23 +91,48 @@ impl Manager {
             .map(|(key, _)| ConnId::new(key))
             .filter(|&other| Some(other) != conn);
         out.recipients().extend(others);
-        self.write_send(mark, payload, out)
+        self.write_send(mark, payload, Kind::Message(delivery), out)
     }
 
-    /// Sends one message to one connection. Returns the number addressed: 0 if it is not open. O(1).
-    pub fn send_to(&mut self, now: Time, conn: ConnId, payload: Payload, out: &mut Outbox) -> usize {
+    /// Sends one message to one connection. Returns the number addressed: 0 if it is not open, or if there is no room for
+    /// the message in its backlog, as for a [broadcast](Self::broadcast). O(1).
+    pub fn send_to(&mut self, now: Time, conn: ConnId, payload: impl Into<Outgoing>, out: &mut Outbox) -> usize {
+        let Outgoing { payload, delivery } = payload.into();
+        self.send_to_conn(now, conn, payload, delivery, out)
+    }
+
+    fn send_to_conn(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        payload: Payload,
+        delivery: Delivery,
+        out: &mut Outbox,
+    ) -> usize {
         self.enter_call(now, out);
         if self.open_slot(conn).is_none() {
             return 0;
         }
         let mark = out.mark();
         out.recipients().push(conn);
-        self.write_send(mark, payload, out)
+        self.write_send(mark, payload, Kind::Message(delivery), out)
     }
 
-    /// Sends one message to every open connection of a user, oldest first. Returns the number addressed. O(connections
-    /// of the user).
-    pub fn send_to_user(&mut self, now: Time, user: &str, payload: Payload, out: &mut Outbox) -> usize {
+    /// Sends one message to every open connection of a user, oldest first, but to those for whom there is no room in their
+    /// backlogs, as for a [broadcast](Self::broadcast). Returns the number addressed. O(connections of the user).
+    pub fn send_to_user(&mut self, now: Time, user: &str, payload: impl Into<Outgoing>, out: &mut Outbox) -> usize {
+        let Outgoing { payload, delivery } = payload.into();
+        self.send_to_conns_of(now, user, payload, delivery, out)
+    }
+
+    fn send_to_conns_of(
+        &mut self,
+        now: Time,
+        user: &str,
+        payload: Payload,
+        delivery: Delivery,
+        out: &mut Outbox,
+    ) -> usize {
         self.enter_call(now, out);
         let Some(user) = self.users.find(user) else {
             return 0;
@@ -94,7 +145,7 @@ impl Manager {
             .iter(&self.conns)
             .map(|slot| ConnId::new(self.conns.key_at(slot)));
         out.recipients().extend(conns);
-        self.write_send(mark, payload, out)
+        self.write_send(mark, payload, Kind::Message(delivery), out)
     }
 
     /// Closes one connection with these words. False if it is not open: one that is closing already keeps its own.
@@ -158,8 +209,11 @@ impl Manager {
         open.len()
     }
 
-    /// Writes a send to the recipients since the mark, and counts it.
-    pub(super) fn write_send(&mut self, mark: usize, payload: Payload, out: &mut Outbox) -> usize {
+    /// Writes a send to those of the recipients since the mark for whom there is room, and counts it.
+    pub(super) fn write_send(&mut self, mark: usize, payload: Payload, kind: Kind, out: &mut Outbox) -> usize {
+        if self.backlogs.is_on() {
+            self.charge(mark, payload.len(), kind, out);
+        }
         let bytes = payload.len() as u64;
         let addressed = out.send(mark, payload);
         self.counters.messages_out += addressed as u64;

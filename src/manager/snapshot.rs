@@ -89,6 +89,10 @@ impl Manager {
             peaks: self.peaks,
             free_connections: self.conns.free().map(ConnId::new).collect(),
             retired_connections: self.conns.retired().collect(),
+            backlogs: self.backlogs.is_on().then(|| {
+                let conns = self.conns.iter().map(|(key, _)| ConnId::new(key));
+                conns.filter_map(|conn| self.backlogs.save(conn)).collect()
+            }),
             drain: self.drain.as_ref().map(|drain| drain.schedule.clone()),
         })
     }

@@ -16,6 +16,7 @@ use crate::event::Handshake;
 use crate::id::{ConnId, LobbyId};
 use crate::outbox::{Notice, Outbox};
 use crate::pulse::Pulse;
+use crate::receipt::Receipt;
 use crate::refusal::CloseFrame;
 
 /// How many there are.
@@ -70,6 +71,7 @@ impl Manager {
         if let &Some(source) = source {
             self.sources.enter(slot, source);
         }
+        self.backlogs.admit(slot);
 
         let record = self.users.at_mut(user);
         record.open.push_back(&mut self.conns, slot);
@@ -162,7 +164,8 @@ impl Manager {
     fn replace(&mut self, moment: Moment, slot: u32, out: &mut Outbox) {
         let user = self.conns.at(slot).user;
         if let Some(earlier) = self.users.at(user).replaced {
-            self.evict(moment, earlier, Eviction::Replaced, out);
+            let receipt = self.replaced_receipt(moment, earlier);
+            self.evict(earlier, Eviction::Replaced, receipt, out);
         }
         let frame = self.config.answers.replaced.clone();
         self.begin_close(moment, slot, &frame, Closing::Replaced, out);
@@ -172,14 +175,15 @@ impl Manager {
     }
 
     /// Drops a connection without a handshake.
-    pub(super) fn evict(&mut self, moment: Moment, slot: u32, cause: Eviction, out: &mut Outbox) {
-        let receipt = self.eviction_receipt(moment, slot, cause);
+    pub(super) fn evict(&mut self, slot: u32, cause: Eviction, receipt: Receipt, out: &mut Outbox) {
         out.evict(ConnId::new(self.conns.key_at(slot)), cause, receipt);
         let evictions = &mut self.counters.evictions;
         match cause {
             Eviction::Stale => evictions.stale += 1,
             Eviction::CloseTimeout => evictions.close_timeout += 1,
             Eviction::Replaced => evictions.replaced += 1,
+            Eviction::SlowConsumer => evictions.slow_consumer += 1,
+            Eviction::OverBudget => evictions.over_budget += 1,
         }
         self.end(slot, Ending::Evicted(cause), out);
     }
@@ -241,6 +245,7 @@ impl Manager {
         record.open_count -= 1;
         self.population.users -= u32::from(record.open_count == 0);
         self.population.open -= 1;
+        self.backlogs.forget(slot);
         if let Some(drain) = &mut self.drain {
             drain.leave(slot, self.clock.time());
         }

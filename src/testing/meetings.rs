@@ -65,7 +65,7 @@ meetings! {
     /// closing, kick: no-op, false
     ClosingKick,
     /// closing, backlog: leaves the budget at close; a later flush is ignored
-    ClosingBacklog ahead,
+    ClosingBacklog,
     /// reservation, replace: replacement happens when it is consumed
     ReservationReplace ahead,
     /// reservation, drain or kick of the user: void at once
@@ -114,6 +114,10 @@ meetings! {
     PauseExpiry,
     /// closing, expiry: what is closing does not expire
     ClosingExpiry,
+    /// evict for a backlog, broadcast that it is for: the evicted one does not get it
+    EvictWithinSend,
+    /// lowered budget, backlogs beyond it: stay until the next message, which evicts
+    LoweredBudget,
     /// pause, drain: it is not postponed
     PauseDrain,
     /// drain, expiry: goes with its own words, and uses up a slot
@@ -179,10 +183,14 @@ struct Scene<'a> {
 
 impl Scene<'_> {
     fn meetings(&self, call: &Call<'_>, addressed_before: &[ConnId]) -> Vec<(Meeting, bool)> {
-        let mut met = vec![(
-            Meeting::EvictSend,
-            self.evicts(|conn, _| addressed_before.contains(&conn)),
-        )];
+        let over_budget = self.evicts(|_, cause| cause == Eviction::OverBudget);
+        let mut met = vec![
+            (
+                Meeting::EvictSend,
+                self.evicts(|conn, _| addressed_before.contains(&conn)),
+            ),
+            (Meeting::LoweredBudget, over_budget && self.before.is_over_budget()),
+        ];
         match call {
             Call::Event(Event::Connected(handshake)) => {
                 met.extend(self.connect(&handshake.user));
@@ -191,6 +199,11 @@ impl Scene<'_> {
             Call::Event(Event::Message { conn, .. }) => {
                 let stale = self.outcome.answered == Answered::Message(Inbound::Stale);
                 met.push((Meeting::ClosingMessage, stale && self.was_closing(*conn)));
+            }
+            Call::Event(Event::Flushed { conn, .. }) => {
+                let ignored = self.outcome.answered == Answered::Changed(false) && self.outcome.told.is_empty();
+                let told = self.before.queued() == self.after.queued() && self.before.reported;
+                met.push((Meeting::ClosingBacklog, ignored && told && self.was_closing(*conn)));
             }
             Call::Event(Event::Tick) => {
                 met.extend(self.tick());
@@ -201,7 +214,10 @@ impl Scene<'_> {
                 met.push((Meeting::ClosingKick, refused && self.was_closing(*conn)));
             }
             Call::Request(Request::SwitchLobby { conn, from, to }) => met.extend(self.switch(*conn, from, to)),
-            Call::Request(Request::Broadcast { lobby, except, .. }) => met.extend(self.broadcast(lobby, except)),
+            Call::Request(Request::Broadcast { lobby, except, .. }) => {
+                met.extend(self.broadcast(lobby, except));
+                met.push((Meeting::EvictWithinSend, self.evicts_within_send()));
+            }
             Call::Request(Request::Drain { every, deadline }) => {
                 let looser = |drain: &Drain| drain.is_tighter_than(*every, *deadline);
                 let asked = self.before.drain.as_ref().is_some_and(looser);
@@ -404,6 +420,20 @@ impl Scene<'_> {
             met.push((Meeting::BroadcastOfSeveral, lobbies > 1 && all));
         }
         met
+    }
+
+    /// Somebody goes for its backlog, and others get the message.
+    fn evicts_within_send(&self) -> bool {
+        let goes = |conn| {
+            self.evicts(|evicted, cause| {
+                evicted == conn && matches!(cause, Eviction::SlowConsumer | Eviction::OverBudget)
+            })
+        };
+        let sends = self.outcome.told.iter().any(|told| match told {
+            Told::Send { to, .. } => !to.iter().any(|&conn| goes(conn)),
+            _ => false,
+        });
+        sends && self.before.open_conns().any(|conn| goes(conn.id))
     }
 
     fn was_closing(&self, conn: ConnId) -> bool {

@@ -45,6 +45,7 @@ mod model_clock;
 mod model_doors;
 mod model_drain;
 mod model_entry;
+mod model_flow;
 mod model_health;
 mod pair;
 mod pong;

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::{
-    Call, CloseFrame, Closing, Config, ConnId, Ending, Event, Eviction, Except, Input, LobbyId, LobbyRef, Payload,
+    Call, CloseFrame, Closing, Config, ConnId, Ending, Event, Eviction, Except, Input, LobbyId, LobbyRef, Outgoing,
     Receipt, Request, Source, Time,
 };
 
 use super::model_clock::{Clock, LAST, nanos};
 use super::model_drain::Drain;
+use super::model_flow::{Class, Queue};
 use super::model_health::Health;
 use super::told::{Answered, Outcome, Told, Words};
 
@@ -30,6 +31,8 @@ pub struct Model {
     pub(super) wave: bool,
     /// The time stamp of the last ping.
     pub(super) last_stamp: u64,
+    /// The driver has reported something flushed.
+    pub(super) reported: bool,
     /// What the call under way has written.
     pub(super) told: Vec<Told>,
     pub(super) drain: Option<Drain>,
@@ -48,6 +51,8 @@ pub(crate) struct Conn {
     pub(crate) source: Option<Source>,
     /// On the driver's clock.
     pub(crate) expires: Option<Time>,
+    /// Of an open one.
+    pub(crate) queue: Queue,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +97,10 @@ pub(crate) struct Counted {
     pub(super) source_limit: u64,
     pub(super) refused_expired: u64,
     pub(super) expired: u64,
+    pub(super) evicted_slow_consumer: u64,
+    pub(super) evicted_over_budget: u64,
+    pub(super) dropped_messages: u64,
+    pub(super) excess_flushes: u64,
     pub(super) refused_draining: u64,
     pub(super) drained: u64,
 }
@@ -128,6 +137,7 @@ impl Model {
             counted: Counted::default(),
             wave: false,
             last_stamp: 0,
+            reported: false,
             told: Vec::new(),
             drain: None,
         }
@@ -146,6 +156,7 @@ impl Model {
                     self.tick();
                     Answered::Ticked
                 }
+                Event::Flushed { conn, bytes, messages } => Answered::Changed(self.flushed(*conn, *bytes, *messages)),
             },
             Call::Request(request) => self.request(request),
         };
@@ -234,7 +245,7 @@ impl Model {
     // Sending.
 
     /// Sends to those of the candidates who are open and not left out.
-    fn send(&mut self, candidates: Vec<ConnId>, except: &Except<'_>, payload: &Payload) -> usize {
+    fn send(&mut self, candidates: Vec<ConnId>, except: &Except<'_>, message: &Outgoing) -> usize {
         let absent = match except {
             Except::Nobody => Vec::new(),
             Except::Conn(conn) => vec![*conn],
@@ -244,16 +255,21 @@ impl Model {
         let to = candidates
             .into_iter()
             .filter(|&conn| self.open(conn).is_some() && !absent.contains(&conn));
-        self.write(to.collect(), payload.into())
+        self.write(
+            to.collect(),
+            (&message.payload).into(),
+            Class::Application(message.delivery),
+        )
     }
 
     /// Writes one message, unless there is nobody to get it.
-    pub(super) fn write(&mut self, to: Vec<ConnId>, payload: Words) -> usize {
-        let addressed = to.len();
+    pub(super) fn write(&mut self, to: Vec<ConnId>, payload: Words, class: Class) -> usize {
         let bytes = match &payload {
             Words::Text(text) | Words::Ping(text) => text.len(),
             Words::Binary(bytes) => bytes.len(),
         };
+        let to = self.make_room(to, bytes, class);
+        let addressed = to.len();
         self.counted.messages_out += addressed as u64;
         self.counted.bytes_out += (addressed * bytes) as u64;
         if addressed > 0 {
@@ -319,6 +335,11 @@ impl Model {
 
     pub(super) fn evict(&mut self, id: ConnId, cause: Eviction) {
         let receipt = self.why_evicted(id, cause);
+        self.evict_by(id, cause, receipt);
+    }
+
+    /// As `evict`, for what this receipt says.
+    pub(super) fn evict_by(&mut self, id: ConnId, cause: Eviction, receipt: Receipt) {
         self.told.push(Told::Evict {
             conn: id,
             cause,
@@ -327,7 +348,9 @@ impl Model {
         match cause {
             Eviction::Stale => self.counted.evicted_stale += 1,
             Eviction::CloseTimeout => self.counted.evicted_close_timeout += 1,
-            _ => self.counted.evicted_replaced += 1,
+            Eviction::Replaced => self.counted.evicted_replaced += 1,
+            Eviction::SlowConsumer => self.counted.evicted_slow_consumer += 1,
+            Eviction::OverBudget => self.counted.evicted_over_budget += 1,
         }
         self.closed(id, Ending::Evicted(cause));
     }
@@ -345,6 +368,7 @@ impl Model {
             }
             Eviction::CloseTimeout => (self.clock.active() - since, patience, since),
             Eviction::Replaced => (2, 1, since),
+            Eviction::SlowConsumer | Eviction::OverBudget => unreachable!("they come with their receipts"),
         };
         let small = |number: u128| u64::try_from(number).unwrap();
         Receipt {

@@ -28,8 +28,10 @@ impl Model {
     }
 
     /// A limit of 0 is one, but a connection is in a lobby to begin with.
-    pub(super) fn set_limit(&mut self, limit: Limit, max: Option<u32>) -> Result<(), ConfigError> {
+    pub(super) fn set_limit(&mut self, limit: Limit, max: Option<u64>) -> Result<(), ConfigError> {
         let config = &mut self.config;
+        let budget = max;
+        let max = budget.map(|budget| u32::try_from(budget).unwrap_or(u32::MAX));
         match limit {
             Limit::Connections => config.max_connections = max,
             Limit::ConnectionsPerLobby => config.max_connections_per_lobby = max,
@@ -39,6 +41,9 @@ impl Model {
             }
             Limit::LobbiesPerConnection => config.max_lobbies_per_connection = max,
             Limit::ConnectionsPerSource => config.max_connections_per_source = max,
+            Limit::BacklogBytes => config.max_backlog_bytes = max,
+            Limit::BacklogMessages => config.max_backlog_messages = max,
+            Limit::TotalBacklogBytes => config.max_total_backlog_bytes = budget,
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use crate::{
 };
 
 use super::model::{Conn, Lobby, Model, Phase};
+use super::model_flow::Queue;
 use super::model_health::Health;
 use super::told::{NotEntered, Told, TurnedAway};
 
@@ -92,6 +93,7 @@ impl Model {
             health,
             source: handshake.source,
             expires: handshake.expires,
+            queue: Queue::default(),
         });
         self.counted.admissions += 1;
         self.enter(id, &handshake.lobby);

@@ -6,6 +6,7 @@ use crate::{Config, ConnId, Eviction, Frame, Inbound, PingFormat};
 
 use super::model::{Model, Phase};
 use super::model_clock::{LAST, nanos};
+use super::model_flow::Class;
 use super::pong::{self, first_ping};
 use super::told::{Told, Words};
 
@@ -340,6 +341,6 @@ impl Model {
             PingFormat::Json => Words::Text(format!(r#"{{"type":"health_ping","timestamp":{stamp}}}"#)),
             PingFormat::WebSocket => Words::Ping(stamp.to_string()),
         };
-        self.counted.pings += self.write(to, payload) as u64;
+        self.counted.pings += self.write(to, payload, Class::Ping) as u64;
     }
 }

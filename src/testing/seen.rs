@@ -144,8 +144,10 @@ fn mentioned<'a>(call: &'a Call<'_>) -> (Option<ConnId>, Option<LobbyRef<'a>>, O
     match call {
         Call::Event(event) => match event {
             Event::Connected(handshake) => (None, Some((&*handshake.lobby).into()), Some(&handshake.user)),
-            Event::Message { conn, .. } | Event::Closed { conn, .. } => (Some(*conn), None, None),
-            _ => (None, None, None),
+            Event::Message { conn, .. } | Event::Closed { conn, .. } | Event::Flushed { conn, .. } => {
+                (Some(*conn), None, None)
+            }
+            Event::Tick => (None, None, None),
         },
         Call::Request(request) => match request {
             Request::Broadcast { lobby, except, .. } => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{Answers, Config, PingFormat, Retry, UserOverflow};
 
 /// How many numbers choose settings.
-pub(crate) const KNOBS: usize = 15;
+pub(crate) const KNOBS: usize = 18;
 
 /// Numbers that choose small settings, under which everything happens soon; all zeros choose the defaults. All of them
 /// are valid. A failure shows the numbers in a line, and the settings in its log.
@@ -35,6 +35,9 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         tolerance,
         other,
         source,
+        backlog_bytes,
+        backlog_messages,
+        budget,
     ] = knobs;
     let default = Config::default();
     let secs = Duration::from_secs;
@@ -79,6 +82,9 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         stale_wave_floor: pick(floor, [Some(20), Some(0), None, Some(1), Some(2)]),
         close_timeout: pick(close, [secs(5), secs(60), Duration::from_nanos(1)]),
         pause_tolerance: pick(tolerance, [Some(secs(1)), None, Some(Duration::ZERO), Some(secs(8))]),
+        max_backlog_bytes: pick(backlog_bytes, [None, Some(90), Some(30), Some(0), Some(u32::MAX)]),
+        max_backlog_messages: pick(backlog_messages, [None, Some(3), Some(1), Some(5), Some(0)]),
+        max_total_backlog_bytes: pick(budget, [None, Some(100), Some(300), Some(20)]),
         answers,
         seed: u64::from(other & 1),
         ..default

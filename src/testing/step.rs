@@ -6,8 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::{
-    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, Limit, LobbyId, LobbyRef, Payload,
-    PingFormat, Request, Source, Time,
+    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, Limit, LobbyId, LobbyRef, Outgoing,
+    Payload, PingFormat, Request, Source, Time,
 };
 
 use super::seen::Seen;
@@ -124,7 +124,7 @@ pub enum Style {
     Foreign,
 }
 
-/// The calls of a [`Manager`](crate::Manager). Numbers choose payloads.
+/// The calls of a [`Manager`](crate::Manager). Numbers choose payloads; from 128 on they may be dropped.
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
     /// A connection opened: its lobby, its user.
@@ -166,9 +166,11 @@ pub enum Act {
     /// Unlocks a lobby.
     Unlock(Where),
     /// Changes a limit.
-    SetLimit(Limit, Option<u32>),
+    SetLimit(Limit, Option<u64>),
     /// A connection may stay longer, or shorter.
     Extend(Who, Until),
+    /// So many bytes and messages were flushed, or all that there is and more.
+    Flushed(Who, Option<(u8, u8)>),
 
     /// Begins to empty the server: so many nanoseconds between two closes, and until when.
     Drain(u64, Until),
@@ -336,11 +338,16 @@ fn pong(format: PingFormat, stamp: u64, style: Style) -> Frame<'static> {
     }
 }
 
-fn payload(number: u8) -> Payload {
-    if number % 4 == 3 {
+fn payload(number: u8) -> Outgoing {
+    let payload = if number % 4 == 3 {
         Payload::binary(vec![number; usize::from(number % 7)])
     } else {
         Payload::text(pick(&TEXTS, number))
+    };
+    if number < 128 {
+        payload.into()
+    } else {
+        payload.droppable()
     }
 }
 
@@ -370,6 +377,13 @@ impl Act {
                 return Call::Event(Event::Closed { conn, cause });
             }
             Self::Tick => return Call::Event(Event::Tick),
+            Self::Flushed(who, part) => {
+                let (bytes, messages) = part.map_or((u64::MAX, u32::MAX), |(bytes, messages)| {
+                    (bytes.into(), messages.into())
+                });
+                let conn = here.conn(who);
+                return Call::Event(Event::Flushed { conn, bytes, messages });
+            }
             Self::Broadcast(place, but, number) => Request::Broadcast {
                 lobby: here.lobby(place),
                 payload: payload(number),

@@ -35,11 +35,7 @@ pub fn step() -> impl Strategy<Value = Step> {
 
 /// A step before which a wait is rare, so that it is about who may be where.
 pub fn hasty_step() -> impl Strategy<Value = Step> {
-    let when = prop_oneof![
-        8 => Just(When::After(0)),
-        1 => Just(When::Deadline),
-    ];
-    (when, act()).prop_map(|(when, act)| Step { when, act })
+    (hasty(), act()).prop_map(|(when, act)| Step { when, act })
 }
 
 /// A step that is about doors: locks, limits that change, sources and expiries, and those who come to them.
@@ -53,6 +49,28 @@ pub fn door_step() -> impl Strategy<Value = Step> {
         2 => act(),
     ];
     (when(), act).prop_map(|(when, act)| Step { when, act })
+}
+
+/// A step that is about backlogs: messages to a few who take little of them, and limits that change.
+pub fn slow_step() -> impl Strategy<Value = Step> {
+    let limit = (
+        select(vec![
+            Limit::BacklogBytes,
+            Limit::BacklogMessages,
+            Limit::TotalBacklogBytes,
+        ]),
+        select(vec![None, Some(0), Some(3), Some(20), Some(60), Some(100), Some(300)]),
+    );
+    let crowd = (0_u8..2).prop_map(Name);
+    let act = prop_oneof![
+        6 => (crowd.clone(), any::<u8>()).prop_map(|(lobby, number)| Act::Broadcast(Where::Name(lobby), But::Nobody, number)),
+        3 => (who(), any::<u8>()).prop_map(|(who, number)| Act::SendTo(who, number)),
+        3 => (who(), flushed()).prop_map(|(who, part)| Act::Flushed(who, part)),
+        6 => (crowd, name()).prop_map(|(lobby, user)| Act::Connect(lobby, user)),
+        2 => limit.prop_map(|(limit, max)| Act::SetLimit(limit, max)),
+        1 => act(),
+    ];
+    (hasty(), act).prop_map(|(when, act)| Step { when, act })
 }
 
 /// A step around a drain, of those who came before.
@@ -138,6 +156,10 @@ fn when() -> impl Strategy<Value = When> {
     ]
 }
 
+fn hasty() -> impl Strategy<Value = When> {
+    prop_oneof![8 => Just(When::After(0)), 1 => Just(When::Deadline)]
+}
+
 fn name() -> impl Strategy<Value = Name> {
     prop_oneof![20 => 0_u8..6, 1 => 6_u8..8].prop_map(Name)
 }
@@ -195,6 +217,14 @@ fn timeout() -> impl Strategy<Value = Option<u64>> {
     ]
 }
 
+fn flushed() -> impl Strategy<Value = Option<(u8, u8)>> {
+    prop_oneof![
+        3 => (0_u8..60, 0_u8..4).prop_map(Some),
+        1 => (Just(0), Just(0)).prop_map(Some),
+        1 => Just(None),
+    ]
+}
+
 fn act() -> impl Strategy<Value = Act> {
     let cause = select(vec![Cause::Peer, Cause::Error, Cause::SendFailed]);
     prop_oneof![
@@ -213,6 +243,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (who(), place()).prop_map(|(who, lobby)| Act::Leave(who, lobby)),
         1 => prop_oneof![4 => Just(Act::CloseAll), 1 => drain()],
         8 => doors(),
+        6 => (who(), flushed()).prop_map(|(who, part)| Act::Flushed(who, part)),
     ]
 }
 
@@ -221,7 +252,7 @@ fn doors() -> impl Strategy<Value = Act> {
     let source = prop_oneof![1 => Just(None), 5 => (0_u8..2).prop_map(Some)];
     let limit = (
         select(Limit::ALL.to_vec()),
-        prop_oneof![1 => Just(None), 3 => (0_u32..4).prop_map(Some)],
+        prop_oneof![5 => Just(None), 15 => (0_u64..4).prop_map(Some), 1 => Just(Some(u64::MAX))],
     );
     prop_oneof![
         8 => (name(), name(), source, until())

@@ -87,6 +87,10 @@ pub(crate) enum Told {
         missed: u32,
         open: u32,
     },
+    Writable {
+        conn: ConnId,
+        dropped: u32,
+    },
     Drained {
         took: Duration,
     },
@@ -182,6 +186,7 @@ impl From<Notice<'_>> for Told {
             Notice::PingTimedOut { conn } => Self::PingTimedOut { conn },
             Notice::Paused { by } => Self::Paused { by },
             Notice::StaleWave { missed, open } => Self::StaleWave { missed, open },
+            Notice::Writable { conn, dropped } => Self::Writable { conn, dropped },
             Notice::Drained { took } => Self::Drained { took },
         }
     }

@@ -28,7 +28,7 @@ pub struct View {
 /// What can be asked about limits, locks, sources and expiries.
 #[derive(Clone, Debug, PartialEq)]
 struct Doors {
-    limits: Vec<(Limit, Option<u32>)>,
+    limits: Vec<(Limit, Option<u64>)>,
     locked: Vec<bool>,
     sources: Vec<(Source, u32)>,
     expires: Vec<(ConnId, Option<Time>)>,
@@ -69,7 +69,7 @@ impl Doors {
     }
 }
 
-fn limits(config: &Config) -> Vec<(Limit, Option<u32>)> {
+fn limits(config: &Config) -> Vec<(Limit, Option<u64>)> {
     let limits = Limit::ALL.into_iter();
     limits.map(|limit| (limit, config.limit(limit))).collect()
 }
@@ -84,6 +84,8 @@ struct ConnView {
     latency: Option<(u128, u128, u128)>,
     /// Of its first lobby.
     companions: Vec<ConnId>,
+    /// In bytes and messages.
+    backlog: Option<(u64, u64)>,
 }
 
 /// What is known of the lobby that a `LobbyRef` leads to.
@@ -113,6 +115,7 @@ impl View {
                 (micros[0], micros[1], micros[2])
             }),
             companions: manager.lobby_connections(conn).collect(),
+            backlog: manager.backlog(conn).map(|backlog| (backlog.bytes, backlog.messages)),
         };
         Self {
             next_deadline: manager.next_deadline(),
@@ -180,6 +183,9 @@ impl View {
                     .and_then(|open| open.health.latency())
                     .map(|(last, min, smoothed)| (last.into(), min.into(), smoothed.into())),
                 companions: members(&conn.into()),
+                backlog: open
+                    .filter(|_| model.reported)
+                    .map(|open| (open.queue.bytes, open.queue.messages)),
             }
         };
         let mut lobbies: Vec<_> = model.lobbies.values().map(|lobby| lobby.id).collect();
@@ -254,6 +260,8 @@ fn expected_stats(model: &Model) -> Value {
             "stale": counted.evicted_stale,
             "close_timeout": counted.evicted_close_timeout,
             "replaced": counted.evicted_replaced,
+            "slow_consumer": counted.evicted_slow_consumer,
+            "over_budget": counted.evicted_over_budget,
         },
         "closes": counted.closes,
         "messages_in": counted.messages_in,
@@ -268,6 +276,12 @@ fn expected_stats(model: &Model) -> Value {
         "pauses": model.clock.pauses,
         "suspended": u64::try_from(nanos(std::time::Duration::from_nanos(model.clock.suspended))).unwrap(),
         "expired": counted.expired,
+        "backlog": model.reported.then(|| {
+            let (bytes, messages) = model.queued();
+            json!({ "bytes": bytes, "messages": messages })
+        }),
+        "dropped_messages": counted.dropped_messages,
+        "excess_flushes": counted.excess_flushes,
         "draining": model.drain.is_some(),
         "drained": counted.drained,
     })

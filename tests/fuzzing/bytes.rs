@@ -142,7 +142,7 @@ impl Bytes<'_> {
             4 => Act::Extend(self.who(), self.until()),
             5 | 6 => {
                 let limit = Limit::ALL[usize::from(self.next()) % Limit::ALL.len()];
-                Act::SetLimit(limit, (few < 8).then_some(few.into()))
+                Act::SetLimit(limit, [0, 1, 2, 3, 4, 20, 100, 300].get(usize::from(few)).copied())
             }
             _ => {
                 let source = (few > 3).then_some(few % 3);
@@ -176,6 +176,8 @@ impl Bytes<'_> {
             18 => Act::Leave(self.who(), self.place()),
             _ if byte == 19 => Act::CloseAll,
             _ if byte >= 119 => self.door(),
+            _ if byte == 39 => Act::Flushed(self.who(), None),
+            _ if byte == 59 || byte == 79 => Act::Flushed(self.who(), Some((self.next(), self.next()))),
             _ => Act::Connect(self.name(), self.name()),
         }
     }

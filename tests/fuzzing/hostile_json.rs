@@ -113,7 +113,7 @@ fn name_it(pair: &mut Pair, name: &str) {
     hear(pair, Event::Connected(Handshake::new("den", name)));
     let at = pair.reference.seen.last_call();
     let request = |pair: &mut Pair, request| feed(pair, at, Call::Request(request));
-    let payload = Payload::text(name);
+    let payload = Payload::text(name).into();
     let (lobby, except) = (LobbyRef::from(name), Except::user(name));
     request(
         pair,

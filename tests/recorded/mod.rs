@@ -6,8 +6,8 @@ use std::hash::Hasher as _;
 use std::time::Duration;
 
 use lobbykeeper::{
-    Call, Cause, CloseFrame, Config, ConnId, Digest, Event, Except, Frame, Handshake, Input, Limit, LobbyId, LobbyRef,
-    Manager, Outbox, Payload, Recorder, Request, Source, Time, UserOverflow,
+    Call, Cause, CloseFrame, Config, ConnId, Delivery, Digest, Event, Except, Frame, Handshake, Input, Limit, LobbyId,
+    LobbyRef, Manager, Outbox, Outgoing, Payload, Recorder, Request, Source, Time, UserOverflow,
 };
 use proptest::prelude::*;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
@@ -109,6 +109,7 @@ fn event() -> impl Strategy<Value = Event<'static>> {
         1 => (conn(), prop::sample::select(vec![Cause::Peer, Cause::Error, Cause::SendFailed]))
             .prop_map(|(conn, cause)| Event::Closed { conn, cause }),
         2 => Just(Event::Tick),
+        1 => (conn(), 0_u64..20, 0_u32..3).prop_map(|(conn, bytes, messages)| Event::Flushed { conn, bytes, messages }),
     ]
 }
 
@@ -147,7 +148,7 @@ fn expires() -> impl Strategy<Value = Option<Time>> {
 /// About who may come in, and for how long.
 fn door() -> impl Strategy<Value = Request<'static>> {
     let close = || CloseFrame::new(4000, "bye").unwrap();
-    let limit = (prop::sample::select(Limit::ALL.to_vec()), prop::option::of(0_u32..4));
+    let limit = (prop::sample::select(Limit::ALL.to_vec()), prop::option::of(0_u64..4));
     prop_oneof![
         (name(), Just(close())).prop_map(|(user, close)| Request::KickUser {
             user: user.into(),
@@ -192,11 +193,13 @@ fn except() -> impl Strategy<Value = Except<'static>> {
     ]
 }
 
-fn payload() -> impl Strategy<Value = Payload> {
-    prop_oneof![
+fn payload() -> impl Strategy<Value = Outgoing> {
+    let payload = prop_oneof![
         "[a-z\"é\n]{0,12}".prop_map(Payload::text),
         prop::collection::vec(any::<u8>(), 0..12).prop_map(Payload::binary),
-    ]
+    ];
+    let delivery = prop::sample::select(vec![Delivery::Reliable, Delivery::Droppable]);
+    (payload, delivery).prop_map(|(payload, delivery)| Outgoing { payload, delivery })
 }
 
 fn frame() -> impl Strategy<Value = Frame<'static>> {

@@ -56,7 +56,7 @@ impl Desk {
     }
 
     pub(crate) fn set_limit(&mut self, limit: Limit, max: impl Into<Option<u32>>) {
-        self.call(|manager, now, out| manager.set_limit(now, limit, max.into(), out))
+        self.call(|manager, now, out| manager.set_limit(now, limit, max.into().map(u64::from), out))
             .unwrap();
     }
 

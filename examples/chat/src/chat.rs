@@ -91,6 +91,7 @@ impl Chat {
     }
 
     fn send_back(&mut self, now: Time, conn: ConnId, payload: Payload, out: &mut Outbox) {
+        let payload = payload.into();
         self.machine.request(now, Request::SendTo { conn, payload }, out);
     }
 

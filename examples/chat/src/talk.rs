@@ -22,7 +22,7 @@ pub(crate) fn welcome(manager: &mut Machine, now: Time, conn: ConnId, out: &mut 
         users: users.iter().map(person).collect(),
     };
     let user = you.to_owned();
-    let payload = ServerMessage::Welcome { lobby, you, roster }.payload();
+    let payload = ServerMessage::Welcome { lobby, you, roster }.payload().into();
     manager.request(now, Request::SendTo { conn, payload }, out);
     let ping = Request::PingUser {
         user: user.into(),
@@ -38,7 +38,7 @@ pub(crate) fn text_received(manager: &mut Machine, now: Time, conn: ConnId, text
     };
     match serde_json::from_str(text) {
         Ok(ClientMessage::Chat { text }) => {
-            let payload = ServerMessage::Chat { from, text: &text }.payload();
+            let payload = ServerMessage::Chat { from, text: &text }.payload().into();
             let broadcast = Request::Broadcast {
                 lobby: conn.into(),
                 payload,
@@ -54,7 +54,7 @@ pub(crate) fn text_received(manager: &mut Machine, now: Time, conn: ConnId, text
             };
             let send = Request::SendToUser {
                 user: to.as_str().into(),
-                payload: message.payload(),
+                payload: message.payload().into(),
             };
             if manager.request(now, send, out) == Reply::Addressed(0) {
                 let message = format!("{to} is not here");
@@ -98,14 +98,14 @@ pub(crate) fn noticed(manager: &mut Machine, now: Time, notice: Notice<'_>, out:
     };
     let broadcast = Request::Broadcast {
         lobby: lobby.into(),
-        payload,
+        payload: payload.into(),
         except: Except::Nobody,
     };
     manager.request(now, broadcast, out);
 }
 
 fn complain(manager: &mut Machine, now: Time, conn: ConnId, code: ErrorCode, message: &str, out: &mut Outbox) {
-    let payload = ServerMessage::Error { code, message }.payload();
+    let payload = ServerMessage::Error { code, message }.payload().into();
     manager.request(now, Request::SendTo { conn, payload }, out);
 }
 

@@ -108,7 +108,7 @@ impl Turn<'_> {
                 Reply::Connected(Ok(conn)) => Some(*conn),
                 _ => None,
             },
-            Call::Event(Event::Message { conn, .. } | Event::Closed { conn, .. })
+            Call::Event(Event::Message { conn, .. } | Event::Closed { conn, .. } | Event::Flushed { conn, .. })
             | Call::Request(
                 Request::SendTo { conn, .. }
                 | Request::Join { conn, .. }

@@ -40,9 +40,10 @@ impl Subject {
                 Notice::LobbyOpened { lobby_name, .. } | Notice::LobbyClosed { lobby_name, .. } => {
                     matches!(self, Self::Lobby(name) if name == lobby_name)
                 }
-                Notice::Ended { conn, .. } | Notice::Pong { conn, .. } | Notice::PingTimedOut { conn } => {
-                    self.is_conn(turn, *conn)
-                }
+                Notice::Ended { conn, .. }
+                | Notice::Pong { conn, .. }
+                | Notice::PingTimedOut { conn }
+                | Notice::Writable { conn, .. } => self.is_conn(turn, *conn),
                 // What befalls the server befalls everybody.
                 _ => true,
             },

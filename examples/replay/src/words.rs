@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 use lobbykeeper::{
-    Call, Command, ConnId, Event, Except, Frame, Handshake, Inbound, JoinError, LobbyRef, Output, Payload, Refusal,
-    Reply, Request,
+    Call, Command, ConnId, Delivery, Event, Except, Frame, Handshake, Inbound, JoinError, LobbyRef, Outgoing, Output,
+    Payload, Refusal, Reply, Request,
 };
 
 use crate::log::Turn;
@@ -22,22 +22,28 @@ pub(crate) fn input(turn: &Turn<'_>) -> String {
             Event::Message { conn, frame } => format!("{} sends {}", who(conn), self::frame(frame)),
             Event::Closed { conn, cause } => format!("{} is reported gone: {cause}", who(conn)),
             Event::Tick => "tick".into(),
+            Event::Flushed { conn, bytes, messages } => {
+                format!(
+                    "{messages} messages of {bytes} bytes to {} are reported flushed",
+                    who(conn)
+                )
+            }
             other => format!("{other:?}"),
         },
         Call::Request(request) => match request {
             Request::Broadcast { lobby, payload, except } => {
                 let (lobby, except) = (self::lobby(turn, lobby), self::except(turn, except));
-                format!("broadcast to {lobby}{except}: {}", self::payload(payload))
+                format!("broadcast to {lobby}{except}: {}", self::message(payload))
             }
             Request::BroadcastAll { payload, except } => {
                 format!(
                     "broadcast to all{}: {}",
                     self::except(turn, except),
-                    self::payload(payload)
+                    self::message(payload)
                 )
             }
-            Request::SendTo { conn, payload } => format!("send to {}: {}", who(conn), self::payload(payload)),
-            Request::SendToUser { user, payload } => format!("send to {user:?}: {}", self::payload(payload)),
+            Request::SendTo { conn, payload } => format!("send to {}: {}", who(conn), self::message(payload)),
+            Request::SendToUser { user, payload } => format!("send to {user:?}: {}", self::message(payload)),
             Request::PingUser { user, timeout: None } => format!("ping {user:?}"),
             Request::PingUser {
                 user,
@@ -184,6 +190,14 @@ fn frame(frame: &Frame<'_>) -> String {
         Frame::Binary(bytes) => format!("{} bytes", bytes.len()),
         Frame::Ping(_) => "a ping".into(),
         Frame::Pong(bytes) => format!("a pong {}", quoted(&String::from_utf8_lossy(bytes))),
+    }
+}
+
+fn message(message: &Outgoing) -> String {
+    let payload = payload(&message.payload);
+    match message.delivery {
+        Delivery::Reliable => payload,
+        Delivery::Droppable => format!("{payload}, which may be dropped"),
     }
 }
 

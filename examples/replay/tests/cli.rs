@@ -54,7 +54,7 @@ fn log() -> String {
     tell(Time::from_secs(4), hello.clone(), &mut recorder);
     let broadcast = Request::Broadcast {
         lobby: ann.into(),
-        payload: Payload::text("ann: hello"),
+        payload: Payload::text("ann: hello").into(),
         except: Except::UserOf(ann),
     };
     tell(Time::from_secs(4), Call::Request(broadcast), &mut recorder);

@@ -15,9 +15,9 @@ use crate::socket::{Outlet, close_message};
 
 /// How many events wait for the hub; a socket that finds no room waits with its next. Also how many are handled in one
 /// turn, so that all that had come before a deadline are heard before it is judged, and a flood does not put the
-/// judgement off. Far fewer than messages fit into a socket's queue, or one turn could fill it before the socket's task
-/// comes to write any.
-pub(crate) const MAX_EVENTS: usize = 64;
+/// judgement off. Many, so that what is said at the same time is written in one go; but far fewer than messages fit into a
+/// socket's queue, or one turn could fill it before the socket's task comes to write any.
+pub(crate) const MAX_EVENTS: usize = 256;
 
 /// What the sockets and the HTTP side tell the hub.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::super::conn::{Lobby, Membership, User};
 use super::*;
 use crate::clock::Active;
 use crate::config::{Config, UserOverflow};
-use crate::event::{Cause, Handshake};
+use crate::event::{Cause, Except, Handshake};
 use crate::limit::Peaks;
 use crate::list::List;
 use crate::outbox::{Command, Outbox};
@@ -48,6 +48,8 @@ fn manager() -> Manager {
         stale_wave_floor: Some(0),
         close_timeout: Duration::from_secs(1_000),
         pause_tolerance: Some(Duration::from_secs(100)),
+        max_backlog_messages: Some(90),
+        max_total_backlog_bytes: Some(9_000),
         ..Config::default()
     };
     let mut manager = Manager::new(config).unwrap();
@@ -83,6 +85,11 @@ fn manager() -> Manager {
             }
         }
     }
+    let now = manager.next_deadline().unwrap();
+    manager.flushed(now, anns[0], 0, 0, &mut out);
+    for words in ["hello", "hello again"] {
+        manager.broadcast(now, "hall", Payload::text(words), Except::Nobody, &mut out);
+    }
     let late = manager.next_deadline().unwrap() + Duration::from_secs(101);
     manager.message(late, anns[0], Frame::Text("still here".into()), &mut out);
     manager.drain(late, Duration::from_secs(1), Time::MAX, &mut out);
@@ -114,6 +121,7 @@ fn corruptions() -> Vec<Corruption> {
         of_health(),
         of_numbers(),
         of_doors(),
+        of_backlogs(),
         of_drains(),
     ]
     .concat()
@@ -385,9 +393,30 @@ fn of_drains() -> Vec<Corruption> {
 }
 
 /// As if a limit had been so low from the beginning.
-fn never_above(manager: &mut Manager, limit: Limit, max: u32) {
-    *manager.config.limit_mut(limit) = Some(max);
+fn never_above(manager: &mut Manager, limit: Limit, max: u64) {
+    manager.config.set_limit(limit, Some(max));
     manager.peaks = Peaks::of(&manager.config);
+}
+
+fn of_backlogs() -> Vec<Corruption> {
+    vec![
+        (Invariant::BacklogOfOpen, |manager| {
+            let closing = manager.conns().find(|(_, conn)| !conn.is_open()).unwrap().0;
+            manager.backlogs.spoil_bytes(closing.index(), 1);
+        }),
+        (Invariant::BacklogOfOpen, |manager| manager.backlogs.spoil_rows()),
+        (Invariant::BacklogSum, |manager| manager.backlogs.spoil_bytes(FIRST, 1)),
+        (Invariant::BacklogLimit, |manager| {
+            manager.backlogs.spoil_messages(FIRST, 95);
+        }),
+        (Invariant::BacklogBudget, |manager| {
+            never_above(manager, Limit::TotalBacklogBytes, 1);
+        }),
+        (Invariant::HeapOrder, |manager| manager.backlogs.spoil_heap_order()),
+        (Invariant::Heaviest, |manager| manager.backlogs.spoil_ceiling(FIRST, 0)),
+        (Invariant::Heaviest, |manager| manager.backlogs.spoil_place(FIRST)),
+        (Invariant::Heaviest, |manager| manager.backlogs.spoil_stranger()),
+    ]
 }
 
 #[test]
@@ -412,6 +441,7 @@ fn there_is_something_of_everything_to_check() {
             .any(|(_, conn)| conn.is_open() && conn.pulse.latency().is_some())
     );
     assert!(manager.counters.pauses > 0);
+    assert!(manager.backlogs.of(FIRST).bytes > 0);
     let den = manager.resolve(&LobbyRef::Name("den".into()));
     assert_eq!(den, Some(DEN));
 }

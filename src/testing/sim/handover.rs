@@ -171,7 +171,8 @@ impl Handover {
     /// If the manager refuses its settings.
     ///
     /// # Panics
-    /// If a manager refuses a client: the settings have to have room for all of them.
+    /// If a manager refuses a client (the settings have to have room for all of them), or if it names a deadline that a
+    /// tick should have dealt with.
     pub fn run(self) -> Result<HandoverReport, ConfigError> {
         let (first, second) = (Server::new(&self)?, Server::new(&self)?);
         let mut world = World {
@@ -229,9 +230,13 @@ impl World {
         match (self.queue.next_time(), deadline) {
             (event, Some((due, server))) if event.is_none_or(|event| event > due) => {
                 self.now = self.now.max(due);
-                self.servers[server]
-                    .manager
-                    .tick(Time::from_nanos(self.now), &mut self.out);
+                let (now, manager) = (Time::from_nanos(self.now), &mut self.servers[server].manager);
+                manager.tick(now, &mut self.out);
+                let next = manager.next_deadline();
+                assert!(
+                    next.is_none_or(|next| next > now),
+                    "after a tick the deadline lies ahead: {next:?}"
+                );
                 self.carry_out(server);
             }
             (None, _) => return false,

@@ -13,7 +13,7 @@ pub(super) struct LinkId {
     generation: u32,
 }
 
-/// What a client sends.
+/// What a client sends, or does to the driver otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Up {
     Connect,
@@ -23,6 +23,8 @@ pub(super) enum Up {
     Close,
     /// The end of the stream without a word.
     Reset,
+    /// Nothing, but its socket has taken all that waited.
+    Taken,
 }
 
 /// What the server sends, as far as it makes a client do something; texts are only counted.
@@ -88,6 +90,8 @@ pub(super) struct Link {
     pub(super) queue: Vec<Down>,
     /// ... and those that it has been given and has not read.
     pub(super) unread: Vec<Down>,
+    /// Of the manager's messages, those in bytes and number that were given to the link and not reported as flushed.
+    pub(super) unflushed: (u64, u32),
     /// When the server last heard something, by the world's time, ...
     pub(super) heard: Nanos,
     /// ... by active time, ...
@@ -136,6 +140,7 @@ impl Links {
             queued: 0,
             queue: Vec::new(),
             unread: Vec::new(),
+            unflushed: (0, 0),
             heard: 0,
             heard_active: 0,
             heard_clock: 0,

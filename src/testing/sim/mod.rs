@@ -87,6 +87,8 @@ use crate::time::duration_nanos;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// Under settings that limit backlogs the driver reports as [flushed](Manager::flushed) what a client's link takes.
+///
 /// What it does not model: bandwidth, the handshake's own round trips, and the hours after which TCP itself gives up on
 /// a peer that is gone.
 #[derive(Clone, Debug)]
@@ -315,6 +317,7 @@ impl Sim {
             ghosts_over_bound: referee.ghosts_over_bound,
             evicted_early: referee.evicted_early,
             limits_overrun: referee.overruns,
+            peak_backlog: referee.peak_backlog,
             false_round_trips: counts.false_round_trips,
             messages_in: counts.messages_in,
             messages_out: counts.messages_out,

@@ -94,6 +94,9 @@ impl Sim {
         for down in core::mem::take(&mut link.queue) {
             self.carry_down(id, down);
         }
+        if self.server.reports {
+            self.turn(id, Up::Taken);
+        }
     }
 
     /// TCP's next try after an outage.

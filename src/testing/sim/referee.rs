@@ -30,6 +30,7 @@ pub(super) struct Referee {
     area: u128,
     pub(super) peak: u64,
     pub(super) overruns: u64,
+    pub(super) peak_backlog: u64,
 
     ghost_bound: Option<Nanos>,
     /// The least silence that may be called stale.
@@ -63,6 +64,12 @@ struct Limits {
     seats: u64,
     lobbies: Vec<u32>,
     users: Vec<u32>,
+    /// Of what waits for one open connection, in bytes and messages, with the room for pings, ...
+    per_backlog: (u64, u64),
+    /// ... of all that waits for open connections, in bytes, ...
+    budget: u64,
+    /// ... and what waits.
+    backlog: u64,
 }
 
 impl Referee {
@@ -75,8 +82,13 @@ impl Referee {
             ping_timeout,
             max_missed,
             stale_wave_floor,
+            max_backlog_bytes,
+            max_backlog_messages,
+            max_total_backlog_bytes,
             ..
         } = scenario.config;
+        let pings = u64::from(max_missed) + 1;
+        let cap = |cap: Option<u32>, ping: u64| cap.map_or(u64::MAX, |cap| u64::from(cap) + pings * ping);
         let timeout = duration_nanos(ping_timeout);
         let patience = timeout.saturating_mul(u64::from(max_missed));
         let users = scenario.clients.div_ceil(scenario.devices_per_user);
@@ -90,11 +102,15 @@ impl Referee {
                 seats: 0,
                 lobbies: vec![0; scenario.lobbies as usize],
                 users: vec![0; users as usize],
+                per_backlog: (cap(max_backlog_bytes, 64), cap(max_backlog_messages, 1)),
+                budget: max_total_backlog_bytes.unwrap_or(u64::MAX),
+                backlog: 0,
             },
             counted_until: 0,
             area: 0,
             peak: 0,
             overruns: 0,
+            peak_backlog: 0,
             ghost_bound: ping_interval.map(|interval| duration_nanos(interval).saturating_add(patience)),
             patience,
             timeout,
@@ -144,6 +160,28 @@ impl Referee {
             || limits.users[(link.client / limits.devices_per_user) as usize] > limits.per_user;
         self.overruns += u64::from(overrun);
         self.peak = self.peak.max(limits.seats);
+    }
+
+    /// A message was given to a link.
+    pub(super) fn written(&mut self, link: &mut Link, bytes: u64) {
+        if link.phase != Phase::Open {
+            return;
+        }
+        link.unflushed.0 += bytes;
+        link.unflushed.1 += 1;
+        let limits = &mut self.limits;
+        limits.backlog += bytes;
+        let overrun = link.unflushed.0 > limits.per_backlog.0
+            || u64::from(link.unflushed.1) > limits.per_backlog.1
+            || limits.backlog > limits.budget;
+        self.overruns += u64::from(overrun);
+        self.peak_backlog = self.peak_backlog.max(limits.backlog);
+    }
+
+    /// Nothing waits in a link any more, or it no longer matters. Returns what waited.
+    pub(super) fn flushed(&mut self, link: &mut Link) -> (u64, u32) {
+        self.limits.backlog -= link.unflushed.0;
+        core::mem::take(&mut link.unflushed)
     }
 
     /// A link is cut, or its client does not read: from now on silence can be expected.
@@ -231,6 +269,7 @@ impl Referee {
     fn withdraw(&mut self, at: Instant, link: &mut Link) {
         self.still_open(at, link);
         self.count_mute(at.now, link, false);
+        self.flushed(link);
         let limits = &mut self.limits;
         limits.open -= 1;
         limits.lobbies[link.lobby as usize] -= 1;

@@ -61,8 +61,11 @@ pub struct Report {
     /// Connections evicted as stale that had been silent, by the server's clock, for less than `max_missed` ×
     /// `ping_timeout`, whoever they were. 0 unless the manager has a defect.
     pub evicted_early: u64,
-    /// How often a limit was found overrun: of the server, of a lobby, of a user. 0 unless the manager has a defect.
+    /// How often a limit was found overrun: of the server, of a lobby, of a user, of a backlog, of all backlogs together.
+    /// 0 unless the manager has a defect.
     pub limits_overrun: u64,
+    /// The most bytes that waited for open connections at once, if backlogs are limited.
+    pub peak_backlog: u64,
     /// Messages that the driver handed to the manager, pongs included.
     pub messages_in: u64,
     /// Messages that the driver took on for a client, one for each recipient, pings included.
@@ -169,11 +172,16 @@ impl Report {
             stale,
             close_timeout,
             replaced,
+            slow_consumer,
+            over_budget,
         } = self.evictions;
         line(
             f,
             "evicted",
-            format_args!("stale {stale}, close time-out {close_timeout}, replaced {replaced}"),
+            format_args!(
+                "stale {stale}, close time-out {close_timeout}, replaced {replaced}, slow {slow_consumer}, \
+                 over budget {over_budget}"
+            ),
         )?;
         let StaleTruth {
             ghosts,
@@ -199,6 +207,7 @@ impl Report {
         line(f, "ghosts over the bound", self.ghosts_over_bound)?;
         line(f, "evicted too early", self.evicted_early)?;
         line(f, "limits overrun", self.limits_overrun)?;
+        line(f, "backlog", format_args!("{} bytes at the peak", self.peak_backlog))?;
         line(f, "false round trips", self.false_round_trips)?;
         let (pauses, waves) = (self.pauses_noticed, self.waves_noticed);
         line(f, "noticed", format_args!("pauses {pauses}, waves {waves}"))

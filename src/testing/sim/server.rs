@@ -31,6 +31,8 @@ const TURN: usize = 8;
 pub(super) struct Server {
     pub(super) manager: Manager,
     pub(super) sockets: ConnMap<LinkId>,
+    /// Backlogs are limited, so it reports what its sockets take.
+    pub(super) reports: bool,
     /// The driver's rule: one outbox is read while calls write to the other.
     out: Outbox,
     next: Outbox,
@@ -63,6 +65,9 @@ pub(super) struct Sleep {
 impl Server {
     pub(super) fn new(config: Config) -> Result<Self, ConfigError> {
         Ok(Self {
+            reports: config.max_backlog_bytes.is_some()
+                || config.max_backlog_messages.is_some()
+                || config.max_total_backlog_bytes.is_some(),
             manager: Manager::new(config)?,
             sockets: ConnMap::new(),
             out: Outbox::new(),
@@ -93,11 +98,15 @@ impl Sim {
         );
     }
 
-    /// A packet has come: a turn of its own, unless the server sleeps.
+    /// A packet has come.
     pub(super) fn come_in(&mut self, id: LinkId, up: Up) {
-        if !self.passes(id, up) {
-            return;
+        if self.passes(id, up) {
+            self.turn(id, up);
         }
+    }
+
+    /// The driver wakes up for one thing, unless it sleeps.
+    pub(super) fn turn(&mut self, id: LinkId, up: Up) {
         if self.server.asleep.is_some() {
             self.server.kernel.push((id, up));
             return;
@@ -205,6 +214,14 @@ impl Sim {
             Up::Reset => {
                 self.counts.crashed += u64::from(self.closed(id, Cause::Error));
             }
+            Up::Taken => {
+                if let Some((conn, bytes, messages)) = self.take_unflushed(id) {
+                    let server = &mut self.server;
+                    server
+                        .manager
+                        .flushed(server.now, conn, bytes, messages, &mut server.out);
+                }
+            }
         }
     }
 
@@ -222,6 +239,10 @@ impl Sim {
         let handshake = Handshake::new(server.text.as_str(), server.user.as_str());
         match server.manager.connected(server.now, handshake, &mut server.out) {
             Ok(conn) => {
+                if server.reports {
+                    // So that everything is counted from the first connection on.
+                    server.manager.flushed(server.now, conn, 0, 0, &mut server.out);
+                }
                 link.conn = Some(conn);
                 self.referee.admitted(at, link);
                 server.admitted.push(id);
@@ -362,6 +383,7 @@ impl Sim {
             };
             if self.send_down(id, down) {
                 self.counts.messages_out += 1;
+                self.count_unflushed(id, payload.len());
                 if let Some(Down::Ping(timestamp)) = down
                     && let Some(link) = self.links.get_mut(id)
                 {
@@ -381,6 +403,30 @@ impl Sim {
             self.counts.send_failed += u64::from(ended);
             self.drop_socket(at, id);
         }
+    }
+
+    /// A message was given to a link: if it does not wait there, that is reported at once.
+    fn count_unflushed(&mut self, id: LinkId, bytes: usize) {
+        if !self.server.reports {
+            return;
+        }
+        if let Some(link) = self.links.get_mut(id) {
+            self.referee.written(link, bytes as u64);
+        }
+        if let Some((conn, bytes, messages)) = self.take_unflushed(id) {
+            let server = &mut self.server;
+            server
+                .manager
+                .flushed(server.now, conn, bytes, messages, &mut server.next);
+        }
+    }
+
+    /// What is to be reported of a link in which nothing waits.
+    fn take_unflushed(&mut self, id: LinkId) -> Option<(ConnId, u64, u32)> {
+        let link = self.links.get_mut(id)?;
+        let conn = link.conn.filter(|_| link.queued == 0 && link.unflushed.1 > 0)?;
+        let (bytes, messages) = self.referee.flushed(link);
+        Some((conn, bytes, messages))
     }
 
     fn start_close(&mut self, conn: ConnId, cause: Closing) {
@@ -403,6 +449,8 @@ impl Sim {
             Eviction::Stale => &mut evictions.stale,
             Eviction::CloseTimeout => &mut evictions.close_timeout,
             Eviction::Replaced => &mut evictions.replaced,
+            Eviction::SlowConsumer => &mut evictions.slow_consumer,
+            Eviction::OverBudget => &mut evictions.over_budget,
         }) += 1;
         let Some(id) = self.server.sockets.remove(conn) else {
             return;

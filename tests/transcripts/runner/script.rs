@@ -41,6 +41,7 @@ pub(crate) enum Question {
     Lobbies,
     Latency(ConnId),
     Deadline,
+    Backlog(ConnId),
     /// Of these fields; of all if there are none.
     Stats(Vec<String>),
 }
@@ -73,6 +74,7 @@ pub(crate) fn parse(input: &str) -> Result<Step, String> {
         ["lobbies"] => Step::Ask(Question::Lobbies),
         ["latency", conn] => Step::Ask(Question::Latency(id(conn)?)),
         ["deadline"] => Step::Ask(Question::Deadline),
+        ["backlog", conn] => Step::Ask(Question::Backlog(id(conn)?)),
         ["stats", fields @ ..] => Step::Ask(Question::Stats(fields.iter().map(ToString::to_string).collect())),
         words => Step::Call(match event(words)? {
             Some(event) => Call::Event(event),
@@ -102,28 +104,41 @@ fn event(words: &[&str]) -> Result<Option<Event<'static>>, String> {
             },
         },
         ["tick"] => Event::Tick,
+        ["flushed", conn, bytes, messages] => Event::Flushed {
+            conn: id(conn)?,
+            bytes: number(bytes)?,
+            messages: number(messages)?,
+        },
         _ => return Ok(None),
     }))
 }
 
 fn request(words: &[&str]) -> Result<Option<Request<'static>>, String> {
+    let (words, droppable) = match words {
+        ["broadcast" | "broadcast-all" | "send" | "send-to-user", .., "droppable"] => (&words[..words.len() - 1], true),
+        words => (words, false),
+    };
+    let message = |text: &str| match Payload::text(text) {
+        payload if droppable => payload.droppable(),
+        payload => payload.into(),
+    };
     Ok(Some(match words {
         ["broadcast", of, text, except @ ..] => Request::Broadcast {
             lobby: lobby(of),
-            payload: Payload::text(*text),
+            payload: message(text),
             except: exception(except)?,
         },
         ["broadcast-all", text, except @ ..] => Request::BroadcastAll {
-            payload: Payload::text(*text),
+            payload: message(text),
             except: exception(except)?,
         },
         ["send", conn, text] => Request::SendTo {
             conn: id(conn)?,
-            payload: Payload::text(*text),
+            payload: message(text),
         },
         ["send-to-user", user, text] => Request::SendToUser {
             user: (*user).to_owned().into(),
-            payload: Payload::text(*text),
+            payload: message(text),
         },
         ["ping-user", user] => Request::PingUser {
             user: (*user).to_owned().into(),

@@ -205,6 +205,9 @@ fn answer(manager: &Manager, question: &Question) -> Result<Vec<Said>, String> {
                 .next_deadline()
                 .map_or("none".into(), |deadline| deadline.to_string()),
         ],
+        Question::Backlog(conn) => vec![manager.backlog(*conn).map_or("not known".into(), |backlog| {
+            format!("{} bytes in {} messages", backlog.bytes, backlog.messages)
+        })],
         Question::Stats(fields) => stats(manager, fields)?,
     };
     Ok(lines

@@ -1,4 +1,5 @@
-//! When each connection is to be looked at next, or when it expires: a binary heap that knows where everybody is.
+//! Who comes first: a binary heap of connection slots that knows where everybody is. By it the machine knows whom to look
+//! at next, who expires next, whose backlog is the greatest, and whose turn it is in a drain.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -9,19 +10,17 @@ use crate::invariant::{Invariant, Violation, ensure};
 /// Not in the heap.
 const ABSENT: u32 = u32::MAX;
 
-/// At most one time per connection slot, ordered by (time, slot): a total order, so that nothing depends on how the
-/// heap came to its shape. Peek is O(1), set and remove are O(log n). Who never has a time takes no memory, as long as
-/// no later slot has one.
-///
-/// The time is the reading of one clock, `T`: the machine keeps one heap for each clock that it has deadlines on.
+/// At most one key per connection slot, ordered by (key, slot): a total order, so that nothing depends on how the heap
+/// came to its shape. Peek is O(1), set and remove are O(log n). Who never has a key takes no memory, as long as no later
+/// slot has one.
 #[derive(Clone, Debug)]
-pub(crate) struct Deadlines<T> {
-    heap: Vec<(T, u32)>,
+pub(crate) struct SlotHeap<K> {
+    heap: Vec<(K, u32)>,
     /// By slot.
     positions: Vec<u32>,
 }
 
-impl<T: Copy + Ord> Deadlines<T> {
+impl<K: Copy + Ord> SlotHeap<K> {
     pub(crate) const fn new() -> Self {
         Self {
             heap: Vec::new(),
@@ -29,30 +28,30 @@ impl<T: Copy + Ord> Deadlines<T> {
         }
     }
 
-    pub(crate) fn peek(&self) -> Option<(T, u32)> {
+    pub(crate) fn peek(&self) -> Option<(K, u32)> {
         self.heap.first().copied()
     }
 
-    /// The time of a slot. O(1).
-    pub(crate) fn get(&self, slot: u32) -> Option<T> {
+    /// The key of a slot. O(1).
+    pub(crate) fn get(&self, slot: u32) -> Option<K> {
         self.position(slot).map(|position| self.heap[position].0)
     }
 
-    /// Sets, moves or (with `None`) removes the time of a slot.
-    pub(crate) fn set(&mut self, slot: u32, time: Option<T>) {
+    /// Sets, moves or (with `None`) removes the key of a slot.
+    pub(crate) fn set(&mut self, slot: u32, key: Option<K>) {
         let position = self.position(slot);
-        match (position, time) {
+        match (position, key) {
             (None, None) => {}
-            (None, Some(time)) => {
+            (None, Some(key)) => {
                 let index = slot as usize;
                 if index >= self.positions.len() {
                     self.positions.resize(index + 1, ABSENT);
                 }
-                self.heap.push((time, slot));
+                self.heap.push((key, slot));
                 self.sift_up(self.heap.len() - 1);
             }
-            (Some(position), Some(time)) => {
-                self.heap[position].0 = time;
+            (Some(position), Some(key)) => {
+                self.heap[position].0 = key;
                 self.settle(position);
             }
             (Some(position), None) => {
@@ -111,14 +110,14 @@ impl<T: Copy + Ord> Deadlines<T> {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "one entry per slot, and a slot is a u32")]
-    fn place(&mut self, position: usize, entry: (T, u32)) {
+    fn place(&mut self, position: usize, entry: (K, u32)) {
         self.heap[position] = entry;
         self.positions[entry.1 as usize] = position as u32;
     }
 }
 
-impl<T: Copy + Ord + fmt::Debug> Deadlines<T> {
-    /// Whose times there are.
+impl<K: Copy + Ord + fmt::Debug> SlotHeap<K> {
+    /// Who has a key.
     pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
         self.heap.iter().map(|&(_, slot)| slot)
     }
@@ -148,8 +147,8 @@ impl<T: Copy + Ord + fmt::Debug> Deadlines<T> {
 }
 
 #[cfg(test)]
-impl<T> Deadlines<T> {
-    pub(crate) fn spoil_order(&mut self, last: T) {
+impl<K> SlotHeap<K> {
+    pub(crate) fn spoil_order(&mut self, last: K) {
         self.heap[0].0 = last;
     }
 
@@ -165,28 +164,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::clock::Active;
 
     proptest! {
         #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn the_earliest_time_is_on_top_and_equal_times_come_in_the_order_of_slots(
+        fn the_least_key_is_on_top_and_equal_keys_come_in_the_order_of_slots(
             steps in prop::collection::vec((0_u32..24, prop::option::weighted(0.7, 0_u64..12)), 0..300),
         ) {
-            let mut deadlines = Deadlines::new();
+            let mut heap = SlotHeap::new();
             let mut model = BTreeMap::new();
-            for (slot, time) in steps {
-                let time = time.map(Active::from_nanos);
-                deadlines.set(slot, time);
-                match time {
-                    Some(time) => model.insert(slot, time),
+            for (slot, key) in steps {
+                heap.set(slot, key);
+                match key {
+                    Some(key) => model.insert(slot, key),
                     None => model.remove(&slot),
                 };
-                let expected = model.iter().map(|(&slot, &time)| (time, slot)).min();
-                prop_assert_eq!(deadlines.peek(), expected);
-                prop_assert_eq!(deadlines.heap.len(), model.len());
-                prop_assert!((0..24).all(|slot| deadlines.get(slot) == model.get(&slot).copied()));
+                let expected = model.iter().map(|(&slot, &key)| (key, slot)).min();
+                prop_assert_eq!(heap.peek(), expected);
+                prop_assert_eq!(heap.len(), model.len());
+                prop_assert!((0..24).all(|slot| heap.get(slot) == model.get(&slot).copied()));
             }
         }
     }
