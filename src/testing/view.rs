@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Write as _};
 
-use crate::{Config, ConnId, Handshake, Limit, LobbyId, LobbyRef, Manager, Source, Time};
+use crate::{Config, ConnId, Handshake, Limit, LobbyId, LobbyRef, Manager, RefusalRule, Source, Time};
 use serde_json::{Value, json};
 
 use super::model::{Model, Phase};
@@ -156,6 +156,9 @@ impl View {
         for (.., answer) in &mut self.can_accept {
             if let Err(refusal) = answer {
                 refusal.receipt.at = Time::ZERO;
+                if refusal.rule == RefusalRule::Draining {
+                    refusal.receipt.seen = 0;
+                }
             }
         }
         self
