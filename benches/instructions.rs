@@ -160,11 +160,16 @@ fn frame(frame: Frame<'static>) -> (Box<Crowd>, Frame<'static>) {
     (crowd(), frame)
 }
 
+fn limited(frame: Frame<'static>) -> (Box<Crowd>, Frame<'static>) {
+    (Box::new(Crowd::limited(10_000)), frame)
+}
+
 #[library_benchmark]
 #[bench::binary_empty(args = (Frame::binary(b"")), setup = frame)]
 #[bench::binary_128(args = (Frame::binary(CHAT_128.as_bytes())), setup = frame)]
 #[bench::text_40(args = (Frame::text(CHAT_40)), setup = frame)]
 #[bench::text_128(args = (Frame::text(CHAT_128)), setup = frame)]
+#[bench::text_40_under_all_limits(args = (Frame::text(CHAT_40)), setup = limited)]
 fn message((mut crowd, frame): (Box<Crowd>, Frame<'static>)) -> (Box<Crowd>, Inbound) {
     let inbound = crowd.manager.message(NOW, crowd.conns[500], frame, &mut crowd.out);
     (crowd, inbound)

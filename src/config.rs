@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::gcra::Rate;
 use crate::refusal::{Answers, RefusalRule};
 use crate::time::{nanos, optional_nanos};
 
@@ -93,6 +94,27 @@ pub struct Config {
     /// the rest is within the budget. Greatest is who has the most bits in the number of its bytes; of several, whose id
     /// has the lowest index. An evicted recipient does not get the message. Default: no limit.
     pub max_total_backlog_bytes: Option<u64>,
+    /// How often each connection may send something: messages and control frames alike, all but the pong that answers
+    /// the outstanding ping. What comes too often is [dropped](crate::DropReason::Throttled), which costs nothing but a
+    /// violation. Time that the server was paused earns nothing, here and in the other rates. Default: no limit.
+    pub message_rate: Option<Rate>,
+    /// The same for each user, over all of the user's connections together, beside `message_rate`: what either holds
+    /// against a message drops it, and then neither is charged. What a user has used is forgotten with the user's last
+    /// connection; `connect_rate` bounds what is gained by that. Default: no limit.
+    pub user_message_rate: Option<Rate>,
+    /// How many violations of the message rates close a connection, with [`Answers::rate_limited`]; at least 1. They are
+    /// forgotten whenever one of its messages is taken at a time when the connection could have sent a whole burst (or
+    /// its user could, if there is no `message_rate`). A burst of 1 therefore forgives with every message. Default: none
+    /// do.
+    pub max_violations: Option<u32>,
+    /// How long a message may be, in bytes; at least 125, so that control frames and health pongs fit. A longer one
+    /// proves life, but it is dropped, and its connection closed with [`Answers::message_too_big`]. It pays for nothing.
+    /// Default: no limit.
+    pub max_message_bytes: Option<u32>,
+    /// How often the server admits a connection, a replacement included. Only who passes all other checks is charged, and
+    /// only who is admitted; the others are told [exactly](RefusalRule::ConnectRate) when to come again. Default: no
+    /// limit.
+    pub connect_rate: Option<Rate>,
     /// Close codes, reasons and retry advice.
     pub answers: Answers,
     /// Spreads the first pings over the interval, and shuffles the order of a [drain](crate::Manager::drain). It shapes
@@ -126,6 +148,11 @@ impl Default for Config {
             max_backlog_bytes: None,
             max_backlog_messages: None,
             max_total_backlog_bytes: None,
+            message_rate: None,
+            user_message_rate: None,
+            max_violations: None,
+            max_message_bytes: None,
+            connect_rate: None,
             answers: Answers::default(),
             seed: 0,
             hash_key: [0, 0],
@@ -191,6 +218,7 @@ impl Config {
         if self.ping_interval.is_some_and(|interval| self.ping_timeout > interval) {
             return Err(ConfigError::PingTimeoutBeyondInterval);
         }
+        self.validate_rates()?;
         for rule in RefusalRule::ALL {
             if let Some(bytes) = self.answers.oversize(rule) {
                 return Err(ConfigError::Answer { rule, bytes });
@@ -198,7 +226,33 @@ impl Config {
         }
         Ok(())
     }
+
+    fn validate_rates(&self) -> Result<(), ConfigError> {
+        let rates = [
+            ("message_rate", self.message_rate),
+            ("user_message_rate", self.user_message_rate),
+            ("connect_rate", self.connect_rate),
+        ];
+        for (rate, value) in rates {
+            if let Some(field) = value.as_ref().and_then(Rate::zero) {
+                return Err(ConfigError::ZeroRate { rate, field });
+            }
+        }
+        if self.max_violations == Some(0) {
+            return Err(ConfigError::Zero("max_violations"));
+        }
+        if let Some(bytes) = self.max_message_bytes.filter(|&bytes| bytes < LEAST_MESSAGE_BYTES) {
+            return Err(ConfigError::MessageBytes(bytes));
+        }
+        match self.answers.oversize_rate_limited() {
+            Some(bytes) => Err(ConfigError::RateLimitedAnswer { bytes }),
+            None => Ok(()),
+        }
+    }
 }
+
+/// What a control frame may carry (RFC 6455, section 5.5). Health pongs are shorter.
+const LEAST_MESSAGE_BYTES: u32 = 125;
 
 /// Settings that no manager can follow.
 ///
@@ -219,6 +273,21 @@ pub enum ConfigError {
         /// How long its reason would be.
         bytes: usize,
     },
+
+    /// This field of this rate is 0 and must not be.
+    ZeroRate {
+        /// Which rate.
+        rate: &'static str,
+        /// Which field.
+        field: &'static str,
+    },
+    /// [`Config::max_message_bytes`] is so low that not every control frame fits; they have up to 125 bytes.
+    MessageBytes(u32),
+    /// The reason of [`Answers::rate_limited`] would be so many bytes long together with its retry advice, more than 123.
+    RateLimitedAnswer {
+        /// How long it would be.
+        bytes: usize,
+    },
 }
 
 impl fmt::Display for ConfigError {
@@ -232,6 +301,17 @@ impl fmt::Display for ConfigError {
                     "the reason for \"{rule}\" takes {bytes} bytes with its retry advice; a close frame holds 123"
                 )
             }
+            Self::ZeroRate { rate, field } => write!(f, "{rate}.{field} must not be 0"),
+            Self::MessageBytes(bytes) => {
+                write!(
+                    f,
+                    "max_message_bytes must be at least {LEAST_MESSAGE_BYTES}, not {bytes}"
+                )
+            }
+            Self::RateLimitedAnswer { bytes } => write!(
+                f,
+                "the reason for closing the rate limited takes {bytes} bytes with its retry advice; a close frame holds 123"
+            ),
         }
     }
 }

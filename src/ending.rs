@@ -8,7 +8,8 @@ use crate::event::Cause;
 
 /// Why the manager tells a connection to close.
 ///
-/// JSON form: `"requested"`, `"replaced"`, `"expired"`, `"draining"`.
+/// JSON form: `"requested"`, `"replaced"`, `"expired"`, `"rate_limited"`, `"message_too_big"`,
+/// `"draining"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -22,6 +23,10 @@ pub enum Closing {
     /// What its user had proved has [expired](crate::Handshake::expires).
     Expired,
 
+    /// Its messages came too fast too often: [`Config::max_violations`](crate::Config::max_violations).
+    RateLimited,
+    /// It sent a message longer than [`Config::max_message_bytes`](crate::Config::max_message_bytes).
+    MessageTooBig,
     /// The server is being [drained](crate::Manager::drain), and it was its turn.
     Draining,
 }
@@ -32,6 +37,8 @@ impl fmt::Display for Closing {
             Self::Requested => "requested",
             Self::Replaced => "replaced",
             Self::Expired => "expired",
+            Self::RateLimited => "rate limited",
+            Self::MessageTooBig => "message too big",
             Self::Draining => "draining",
         })
     }

@@ -7,9 +7,10 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ConfigError;
+use crate::gcra::Rate;
 use crate::id::{ConnId, LobbyId};
 use crate::json::{nullable, present};
-use crate::limit::Limit;
+use crate::limit::{Limit, RateLimit};
 use crate::outgoing::Outgoing;
 use crate::payload::Frame;
 use crate::receipt::Receipt;
@@ -214,6 +215,15 @@ pub enum Request<'a> {
         expires: Option<Time>,
     },
 
+    /// [`Manager::set_rate`](crate::Manager::set_rate).
+    SetRate {
+        /// Which rate.
+        limit: RateLimit,
+        /// Its value from now on; null for none.
+        #[serde(deserialize_with = "nullable")]
+        rate: Option<Rate>,
+    },
+
     /// [`Manager::drain`](crate::Manager::drain).
     Drain {
         /// Between two closes.
@@ -244,7 +254,7 @@ pub enum Reply {
     Addressed(usize),
     /// Of `join` and `switch_lobby`.
     Entered(Result<LobbyId, JoinError>),
-    /// Of `set_limit`.
+    /// Of `set_limit` and `set_rate`.
     LimitSet(Result<(), ConfigError>),
 }
 
@@ -402,7 +412,7 @@ impl<'a> Except<'a> {
 
 /// What the application is to do with a message.
 ///
-/// JSON form: `"deliver"`, `"handled"`, `"stale"`.
+/// JSON form: `"deliver"`, `"handled"`, `"stale"`, `{"dropped":...}` with a [`DropReason`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -413,6 +423,50 @@ pub enum Inbound {
     Handled,
     /// Its connection is unknown, closing or gone: drop it.
     Stale,
+    /// A limit stands against it: drop it. It proved life all the same.
+    Dropped(DropReason),
+}
+
+/// Why a message is to be dropped.
+///
+/// JSON form: `{"throttled":{"by":"connection","retry_after":<nanoseconds>}}`, `"too_big"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DropReason {
+    /// It came too soon after others. Neither rate is charged; the connection has one violation more, which
+    /// [`Notice::Throttled`](crate::Notice::Throttled) tells, and if it was one too many, is closed.
+    Throttled {
+        /// Which rate stands against it; of both, the one that does so for longer, and the connection's if they are
+        /// even.
+        by: RateScope,
+        /// When a message would be taken, if no other is until then, and if the server is not paused.
+        #[serde(with = "nanos")]
+        retry_after: Duration,
+    },
+    /// It is longer than [`Config::max_message_bytes`](crate::Config::max_message_bytes). Its connection is closed.
+    TooBig,
+}
+
+/// Whose messages a rate counts.
+///
+/// JSON form: `"connection"`, `"user"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateScope {
+    /// Each connection's: [`Config::message_rate`](crate::Config::message_rate).
+    Connection,
+    /// Each user's over all connections: [`Config::user_message_rate`](crate::Config::user_message_rate).
+    User,
+}
+
+impl fmt::Display for RateScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connection => "connection",
+            Self::User => "user",
+        })
+    }
 }
 
 /// A connection did not enter a lobby; it is where it was.

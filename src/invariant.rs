@@ -124,6 +124,14 @@ invariants! {
     BacklogBudget,
     /// Under a budget, everybody with a backlog is listed as one of at least that size, and nobody else is.
     Heaviest,
+
+    /// No bucket is further from full than its rate lets it be, and where a rate is off there are none.
+    Buckets,
+    /// An open connection has fewer violations than it would be closed for, and none if no rate limits its messages.
+    Violations,
+    /// No more was dropped than came, and nobody was closed for it who was not told to close.
+    Drops,
+
     /// A drain has begun before now, and its slots come after that: the next return not before the next close.
     DrainSlots,
     /// In a drain exactly the open connections wait for their turn, each in the place that the seed gives it.

@@ -16,6 +16,7 @@ mod digest;
 mod drain;
 mod ending;
 mod event;
+mod gcra;
 mod id;
 mod invariant;
 mod json;
@@ -54,11 +55,14 @@ pub use config::{Config, ConfigError, MAX_CONNECTIONS, PingFormat, UserOverflow}
 pub use conn_map::ConnMap;
 pub use digest::Digest;
 pub use ending::{Closing, Ending, Eviction};
-pub use event::{Call, Cause, Event, Except, Handshake, Inbound, Input, JoinError, LobbyRef, Reply, Request};
+pub use event::{
+    Call, Cause, DropReason, Event, Except, Handshake, Inbound, Input, JoinError, LobbyRef, RateScope, Reply, Request,
+};
+pub use gcra::Rate;
 pub use id::{ConnId, LobbyId, ParseIdError};
 pub use invariant::{Invariant, Violation};
 pub use latency::Latency;
-pub use limit::Limit;
+pub use limit::{Limit, RateLimit};
 pub use manager::{LobbyUsers, Manager};
 pub use outbox::{Command, Notice, Outbox, Output, Outputs};
 pub use outgoing::{Delivery, Outgoing};
@@ -70,5 +74,5 @@ pub use replay::{Entry, Fault, Replay, ReplayError};
 pub use shrink::{Excerpt, Script};
 pub use snapshot::{RestoreError, Snapshot};
 pub use source::{ParseSourceError, Source};
-pub use stats::{Evictions, Percent, Refusals, Stats};
+pub use stats::{Drops, Evictions, Percent, Refusals, Stats};
 pub use time::Time;

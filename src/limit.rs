@@ -5,6 +5,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::gcra::Rate;
 
 /// A limit of [`Config`] that [`Manager::set_limit`](crate::Manager::set_limit) can change.
 ///
@@ -29,11 +30,15 @@ pub enum Limit {
     BacklogMessages,
     /// [`Config::max_total_backlog_bytes`].
     TotalBacklogBytes,
+    /// [`Config::max_violations`].
+    Violations,
+    /// [`Config::max_message_bytes`].
+    MessageBytes,
 }
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Connections,
         Self::ConnectionsPerLobby,
         Self::ConnectionsPerUser,
@@ -42,6 +47,8 @@ impl Limit {
         Self::BacklogBytes,
         Self::BacklogMessages,
         Self::TotalBacklogBytes,
+        Self::Violations,
+        Self::MessageBytes,
     ];
 
     /// The name of the setting.
@@ -55,11 +62,48 @@ impl Limit {
             Self::BacklogBytes => "max_backlog_bytes",
             Self::BacklogMessages => "max_backlog_messages",
             Self::TotalBacklogBytes => "max_total_backlog_bytes",
+            Self::Violations => "max_violations",
+            Self::MessageBytes => "max_message_bytes",
         }
     }
 }
 
 impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A rate of [`Config`] that [`Manager::set_rate`](crate::Manager::set_rate) can change.
+///
+/// JSON form: `"messages"`, `"user_messages"`, `"connects"`. `Display` gives the name of the setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RateLimit {
+    /// [`Config::message_rate`].
+    Messages,
+    /// [`Config::user_message_rate`].
+    UserMessages,
+    /// [`Config::connect_rate`].
+    Connects,
+}
+
+impl RateLimit {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Messages, Self::UserMessages, Self::Connects];
+
+    /// The name of the setting.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Messages => "message_rate",
+            Self::UserMessages => "user_message_rate",
+            Self::Connects => "connect_rate",
+        }
+    }
+}
+
+impl fmt::Display for RateLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -77,6 +121,8 @@ impl Config {
             Limit::BacklogBytes => self.max_backlog_bytes,
             Limit::BacklogMessages => self.max_backlog_messages,
             Limit::TotalBacklogBytes => return self.max_total_backlog_bytes,
+            Limit::Violations => self.max_violations,
+            Limit::MessageBytes => self.max_message_bytes,
         };
         max.map(u64::from)
     }
@@ -95,8 +141,27 @@ impl Config {
                 self.max_total_backlog_bytes = max;
                 return;
             }
+            Limit::Violations => &mut self.max_violations,
+            Limit::MessageBytes => &mut self.max_message_bytes,
         };
         *setting = max.map(|max| u32::try_from(max).unwrap_or(u32::MAX));
+    }
+
+    /// The value of a rate; `None` if it is off.
+    pub const fn rate(&self, limit: RateLimit) -> Option<Rate> {
+        match limit {
+            RateLimit::Messages => self.message_rate,
+            RateLimit::UserMessages => self.user_message_rate,
+            RateLimit::Connects => self.connect_rate,
+        }
+    }
+
+    pub(crate) const fn rate_mut(&mut self, limit: RateLimit) -> &mut Option<Rate> {
+        match limit {
+            RateLimit::Messages => &mut self.message_rate,
+            RateLimit::UserMessages => &mut self.user_message_rate,
+            RateLimit::Connects => &mut self.connect_rate,
+        }
     }
 }
 
@@ -144,6 +209,8 @@ impl Peaks {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use super::*;
 
     #[test]
@@ -184,6 +251,22 @@ mod tests {
                 _ => u32::MAX.into(),
             };
             assert_eq!(config.limit(limit), Some(highest));
+        }
+    }
+
+    #[test]
+    fn each_rate_is_the_setting_that_it_names() {
+        let rate = Some(Rate {
+            events: 7,
+            per: Duration::from_nanos(7),
+            burst: 7,
+        });
+        for limit in RateLimit::ALL {
+            let mut config = Config::default();
+            *config.rate_mut(limit) = rate;
+            assert_eq!(config.rate(limit), rate);
+            let json = serde_json::to_value(&config).unwrap();
+            assert_eq!(json[limit.as_str()]["burst"], 7);
         }
     }
 }

@@ -10,6 +10,7 @@ use core::time::Duration;
 use serde::Serialize;
 
 use crate::ending::{Closing, Ending, Eviction};
+use crate::event::RateScope;
 use crate::id::{ConnId, LobbyId};
 use crate::payload::{Payload, Text};
 use crate::receipt::Receipt;
@@ -219,6 +220,21 @@ pub enum Notice<'a> {
         dropped: u32,
     },
 
+    /// A message came too soon after others and was dropped. If it was one violation too many, `Close` follows.
+    Throttled {
+        /// Whose message.
+        conn: ConnId,
+        /// Which rate stood against it.
+        by: RateScope,
+        /// When a message would be taken, if no other is until then.
+        #[serde(with = "nanos")]
+        retry_after: Duration,
+        /// The violations of this connection that are not forgotten, with this one.
+        violations: u32,
+        /// What that rests on.
+        receipt: Receipt,
+    },
+
     /// The server is empty: a [drain](crate::Manager::drain) has come to its end. Once, and nothing follows.
     Drained {
         /// How long it took, on the driver's clock.
@@ -256,6 +272,18 @@ impl fmt::Display for Notice<'_> {
                 write!(f, "{missed} of {open} connections are silent")
             }
             Self::Writable { conn, dropped } => write!(f, "{conn} has room again, after {dropped} dropped"),
+            Self::Throttled {
+                conn,
+                by,
+                retry_after,
+                violations,
+                ..
+            } => {
+                write!(
+                    f,
+                    "{conn} is throttled by the rate of its {by}: again after {retry_after:?} (violation {violations})"
+                )
+            }
             Self::Drained { took } => write!(f, "drained within {took:?}: nobody is left"),
         }
     }

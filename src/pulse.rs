@@ -151,10 +151,15 @@ impl Pulse {
         core::mem::take(&mut self.missed) > 0
     }
 
+    /// The time stamp that the pong to the outstanding ping echoes.
+    pub(crate) fn outstanding(&self) -> Option<u64> {
+        self.outstanding.map(NonZeroU64::get)
+    }
+
     /// A pong came. Its round-trip time and whether somebody asked for it; `None` if it answers no
     /// outstanding ping, or if the server slept since that was sent.
     pub(crate) fn pong(&mut self, now: Active, pauses: u32, timestamp: u64) -> Option<(Duration, bool)> {
-        if self.outstanding.map(NonZeroU64::get) != Some(timestamp) {
+        if self.outstanding() != Some(timestamp) {
             return None;
         }
         self.outstanding = None;

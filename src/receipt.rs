@@ -23,6 +23,9 @@ use crate::time::{Time, nanos};
 /// | [`RefusalRule::Draining`](crate::RefusalRule::Draining) | the driver's clock in nanoseconds | when the [drain](crate::Manager::drain) began | |
 /// | [`Closing::Draining`](crate::Closing::Draining) | the driver's clock in nanoseconds | when it was its turn, or the drain's deadline | |
 /// | [`Closing::Requested`](crate::Closing::Requested) | 0 | 0 | |
+/// | [`ConnectRate`](crate::RefusalRule::ConnectRate), [`Throttled`](crate::Notice::Throttled) | nanoseconds until the rate has its whole burst to give again | how many it may be for one more | |
+/// | [`Closing::RateLimited`](crate::Closing::RateLimited) | violations, this one included | [`max_violations`](crate::Config::max_violations) | |
+/// | [`Closing::MessageTooBig`](crate::Closing::MessageTooBig) | bytes of the message | [`max_message_bytes`](crate::Config::max_message_bytes) | |
 /// | [`Eviction::Stale`](crate::Eviction::Stale) | missed pings | [`max_missed`](crate::Config::max_missed) | since it was last heard |
 /// | [`Eviction::CloseTimeout`](crate::Eviction::CloseTimeout) | nanoseconds since `Close` | [`close_timeout`](crate::Config::close_timeout) in nanoseconds | since `Close` |
 /// | [`Eviction::Replaced`](crate::Eviction::Replaced) | the user's replaced connections, the new one included | 1 | since `Close` |

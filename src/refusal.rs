@@ -172,6 +172,16 @@ pub struct Answers {
     /// proof. One who can get a new one may come with it at once.
     pub expired: Answer,
 
+    /// The connection has sent too much too often, [`Config::max_violations`](crate::Config::max_violations) times: 1008
+    /// (policy violation) `rate_limited`, after 5 s. The advice follows the reason as it does in a
+    /// [refusal](Refusal::close_frame).
+    pub rate_limited: Answer,
+    /// The connection has sent more than [`Config::max_message_bytes`](crate::Config::max_message_bytes) at once: 1009
+    /// (message too big) `message_too_big`.
+    pub message_too_big: CloseFrame,
+    /// The server admits no more connections [for the moment](crate::Config::connect_rate): 1013 (try again later, as
+    /// IANA lists it, which the usual clients do) `connect_rate`. When to come again is worked out.
+    pub connect_rate: CloseFrame,
     /// The server is being [drained](crate::Manager::drain): 1012 (service restart, as IANA lists it) `draining`. Who is
     /// refused is told to come again after 5 s, elsewhere if the load balancer has it so; who is closed is told their own
     /// slot instead of this advice.
@@ -195,6 +205,9 @@ impl Default for Answers {
             lobby_locked: answer(4006, "lobby_locked", Retry::After(Duration::from_secs(30))),
             source_limit: answer(4007, "source_limit", later),
             expired: answer(4008, "token_expired", Retry::Never),
+            rate_limited: answer(1008, "rate_limited", later),
+            message_too_big: CloseFrame::preset(1009, "message_too_big"),
+            connect_rate: CloseFrame::preset(1013, "connect_rate"),
             draining: answer(1012, "draining", later),
         }
     }
@@ -203,19 +216,23 @@ impl Default for Answers {
 impl Answers {
     pub(crate) fn refusal(&self, breach: Breach, at: Time) -> Refusal {
         let Breach { rule, seen, threshold } = breach;
-        let Answer { close, retry } = self.answer(rule);
+        let (close, retry) = match rule {
+            // The rule saw how long the bucket needs to be full, and how long it may need.
+            RefusalRule::ConnectRate => (&self.connect_rate, after_nanos(seen.saturating_sub(threshold))),
+            _ => self.answer(rule),
+        };
         Refusal {
             rule,
             close: close.clone(),
-            retry: *retry,
+            retry,
             receipt: Receipt::of_count(seen, threshold, at),
         }
     }
 
     /// What is sent to one who is closed by a rule that also refuses.
     pub(crate) fn close_frame(&self, rule: RefusalRule) -> CloseFrame {
-        let Answer { close, retry } = self.answer(rule);
-        advise(rule, close, *retry)
+        let (close, retry) = self.answer(rule);
+        advise(rule, close, retry)
     }
 
     /// How long the reason of an answer is, its advice included, if that is more than can be sent.
@@ -234,8 +251,9 @@ impl Answers {
         advise(RefusalRule::Draining, &self.draining.close, Retry::After(delay))
     }
 
-    const fn answer(&self, rule: RefusalRule) -> &Answer {
-        match rule {
+    /// As it is set; for the connect rate, with the longest advice that there can be.
+    const fn answer(&self, rule: RefusalRule) -> (&CloseFrame, Retry) {
+        let Answer { close, retry } = match rule {
             RefusalRule::ServerFull => &self.server_full,
             RefusalRule::LobbyFull => &self.lobby_full,
             RefusalRule::UserLimit => &self.user_limit,
@@ -244,18 +262,41 @@ impl Answers {
             RefusalRule::SourceLimit => &self.source_limit,
             RefusalRule::Expired => &self.expired,
             RefusalRule::Draining => &self.draining,
-        }
+            RefusalRule::ConnectRate => return (&self.connect_rate, after_nanos(u64::MAX)),
+        };
+        (close, *retry)
     }
+
+    /// What a connection is closed with that has sent too much too often.
+    pub(crate) fn rate_limited_frame(&self) -> CloseFrame {
+        with_advice(&self.rate_limited.close, self.rate_limited.retry)
+    }
+
+    /// As [`oversize`](Self::oversize), of that frame.
+    pub(crate) fn oversize_rate_limited(&self) -> Option<usize> {
+        let bytes = self.rate_limited_frame().reason.as_bytes().len();
+        (bytes > MAX_REASON_BYTES).then_some(bytes)
+    }
+}
+
+const fn after_nanos(nanos: u64) -> Retry {
+    Retry::After(Duration::from_nanos(nanos))
 }
 
 /// The close frame that tells when to come again, to those who do not compare its reason.
 fn advise(rule: RefusalRule, close: &CloseFrame, retry: Retry) -> CloseFrame {
-    let millis = match (rule, retry) {
-        (RefusalRule::ServerFull | RefusalRule::LobbyFull, _) | (_, Retry::Never) => {
-            return close.clone();
-        }
-        (_, Retry::Now) => 0,
-        (_, Retry::After(delay)) => delay.as_millis(),
+    match rule {
+        RefusalRule::ServerFull | RefusalRule::LobbyFull => close.clone(),
+        _ => with_advice(close, retry),
+    }
+}
+
+/// The close frame with the advice behind its reason, in milliseconds that are rounded up: who comes earlier is too early.
+fn with_advice(close: &CloseFrame, retry: Retry) -> CloseFrame {
+    let millis = match retry {
+        Retry::Never => return close.clone(),
+        Retry::Now => 0,
+        Retry::After(delay) => delay.as_nanos().div_ceil(1_000_000),
     };
     CloseFrame {
         code: close.code,
@@ -292,6 +333,9 @@ pub enum RefusalRule {
     SourceLimit,
     /// [`Handshake::expires`](crate::Handshake::expires).
     Expired,
+    /// [`Config::connect_rate`](crate::Config::connect_rate). [`Refusal::retry`] has the exact delay after which the
+    /// connection would be admitted, if nobody else is until then and the server is not paused.
+    ConnectRate,
 
     /// [`Manager::drain`](crate::Manager::drain).
     Draining,
@@ -299,7 +343,7 @@ pub enum RefusalRule {
 
 impl RefusalRule {
     /// All of them, in the order in which they are checked.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Draining,
         Self::InvalidName,
         Self::Expired,
@@ -308,6 +352,7 @@ impl RefusalRule {
         Self::LobbyFull,
         Self::UserLimit,
         Self::SourceLimit,
+        Self::ConnectRate,
     ];
 }
 
@@ -321,6 +366,7 @@ impl fmt::Display for RefusalRule {
             Self::LobbyLocked => "lobby locked",
             Self::SourceLimit => "source limit",
             Self::Expired => "expired",
+            Self::ConnectRate => "connect rate",
             Self::Draining => "draining",
         })
     }
@@ -368,7 +414,7 @@ impl Refusal {
         self.receipt
     }
 
-    /// What to send: the advice to come again follows the reason as `;retry=MS`. `server_full` and `lobby_full` go as
+    /// What to send: the advice to come again follows the reason as `;retry=MS`, rounded up. `server_full` and `lobby_full` go as
     /// they are, because clients compare them, and so does a reason that says never.
     pub fn close_frame(&self) -> CloseFrame {
         advise(self.rule, &self.close, self.retry)
@@ -400,6 +446,9 @@ mod tests {
             answers.lobby_locked.close,
             answers.source_limit.close,
             answers.expired.close,
+            answers.rate_limited.close,
+            answers.message_too_big,
+            answers.connect_rate,
             answers.draining.close,
         ];
         for preset in presets {

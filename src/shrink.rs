@@ -242,6 +242,7 @@ fn rename(call: &mut Call<'_>, name: impl Fn(ConnId) -> Option<ConnId>) -> bool 
             | Request::LockLobby { .. }
             | Request::UnlockLobby { .. }
             | Request::SetLimit { .. }
+            | Request::SetRate { .. }
             | Request::Drain { .. } => true,
         },
     }

@@ -14,6 +14,7 @@ use crate::backlog::SavedBacklog;
 use crate::clock::{Active, Clock};
 use crate::config::{Config, ConfigError};
 use crate::drain::Schedule;
+use crate::gcra::Bucket;
 use crate::id::{ConnId, LobbyId};
 use crate::invariant::Violation;
 use crate::json::nullable;
@@ -74,6 +75,9 @@ pub(crate) struct State {
     /// something flushed.
     #[serde(deserialize_with = "nullable")]
     pub(crate) backlogs: Option<Vec<SavedBacklog>>,
+
+    /// Of the connect rate.
+    pub(crate) connect_bucket: Bucket,
     /// Whose turn it is follows from the seed.
     #[serde(deserialize_with = "nullable")]
     pub(crate) drain: Option<Schedule>,
@@ -103,6 +107,9 @@ pub(crate) struct SavedUser {
     pub(crate) closing: Vec<SavedClosing>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) replaced: Option<SavedClosing>,
+
+    /// Of the user's message rate.
+    pub(crate) message_bucket: Bucket,
 }
 
 /// An open connection.
@@ -120,6 +127,11 @@ pub(crate) struct SavedConn {
     pub(crate) source: Option<Source>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) expires: Option<Time>,
+
+    /// Of its own message rate.
+    pub(crate) message_bucket: Bucket,
+    /// Of the message rates, its own and the user's.
+    pub(crate) violations: u32,
 }
 
 /// A connection that was told to close. Its pulse shows nowhere any more.

@@ -70,6 +70,12 @@ pub struct Stats {
     /// Reports of more than was written; each was taken for what was.
     pub excess_flushes: u64,
 
+    /// Messages dropped, by reason; `messages_in` has them, too. Each that was too big closed its connection.
+    pub drops: Drops,
+    /// Messages dropped for a rate, whichever it was: each is a violation of its connection.
+    pub violations: u64,
+    /// Connections closed for their violations.
+    pub closes_rate_limited: u64,
     /// Whether the server is being [drained](crate::Manager::drain), or has been.
     pub draining: bool,
     /// Connections closed by that, when it was their turn.
@@ -95,8 +101,31 @@ pub struct Refusals {
     pub source_limit: u64,
     /// [`RefusalRule::Expired`](crate::RefusalRule::Expired).
     pub expired: u64,
+
+    /// [`RefusalRule::ConnectRate`](crate::RefusalRule::ConnectRate).
+    pub connect_rate: u64,
     /// [`RefusalRule::Draining`](crate::RefusalRule::Draining).
     pub draining: u64,
+}
+
+/// Dropped messages by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Drops {
+    /// [`DropReason::Throttled`](crate::DropReason::Throttled), by [`RateScope::Connection`](crate::RateScope).
+    pub connection_rate: u64,
+    /// [`DropReason::Throttled`](crate::DropReason::Throttled), by [`RateScope::User`](crate::RateScope).
+    pub user_rate: u64,
+    /// [`DropReason::TooBig`](crate::DropReason::TooBig).
+    pub too_big: u64,
+}
+
+impl Drops {
+    /// What was dropped for a rate.
+    pub(crate) const fn violations(self) -> u64 {
+        self.connection_rate + self.user_rate
+    }
 }
 
 /// Evictions by cause.
@@ -136,6 +165,9 @@ pub(crate) struct Counters {
     pub(crate) expired: u64,
     pub(crate) dropped_messages: u64,
     pub(crate) excess_flushes: u64,
+
+    pub(crate) drops: Drops,
+    pub(crate) closes_rate_limited: u64,
     pub(crate) drained: u64,
 }
 
@@ -153,6 +185,7 @@ impl Counters {
                     lobby_locked,
                     source_limit,
                     expired: refused_expired,
+                    connect_rate,
                     draining: refused_draining,
                 },
             evictions:
@@ -176,6 +209,13 @@ impl Counters {
             expired,
             dropped_messages,
             excess_flushes,
+            drops:
+                Drops {
+                    connection_rate,
+                    user_rate,
+                    too_big,
+                },
+            closes_rate_limited,
             drained,
         } = *self;
         let counters = [
@@ -204,6 +244,11 @@ impl Counters {
             ("evictions.over_budget", over_budget),
             ("dropped_messages", dropped_messages),
             ("excess_flushes", excess_flushes),
+            ("refusals.connect_rate", connect_rate),
+            ("drops.connection_rate", connection_rate),
+            ("drops.user_rate", user_rate),
+            ("drops.too_big", too_big),
+            ("closes_rate_limited", closes_rate_limited),
             ("refusals.draining", refused_draining),
             ("drained", drained),
         ];

@@ -31,4 +31,6 @@
 #![doc = include_str!("../tests/transcripts/26-a-slow-consumer.md")]
 #![doc = include_str!("../tests/transcripts/27-what-may-be-dropped.md")]
 #![doc = include_str!("../tests/transcripts/28-too-much-for-the-server.md")]
+#![doc = include_str!("../tests/transcripts/29-too-many-messages.md")]
+#![doc = include_str!("../tests/transcripts/30-a-rush-at-the-door.md")]
 #![doc = include_str!("../tests/transcripts/33-a-drain.md")]

@@ -8,7 +8,9 @@ use lobbykeeper::{
 };
 use support::{Desk, frame, secs};
 
-use RefusalRule::{Draining, Expired, InvalidName, LobbyFull, LobbyLocked, ServerFull, SourceLimit, UserLimit};
+use RefusalRule::{
+    ConnectRate, Draining, Expired, InvalidName, LobbyFull, LobbyLocked, ServerFull, SourceLimit, UserLimit,
+};
 
 fn limits(server: u32, lobby: u32, user: u32) -> Config {
     Config {
@@ -50,7 +52,8 @@ fn the_first_rule_that_fails_is_the_reason() {
             LobbyLocked,
             LobbyFull,
             UserLimit,
-            SourceLimit
+            SourceLimit,
+            ConnectRate
         ]
     );
 }
@@ -185,7 +188,7 @@ fn the_close_frame_carries_the_advice_behind_the_reason() {
     for rule in [UserLimit, InvalidName] {
         for (retry, wanted) in [
             (Retry::After(secs(5)), "why;retry=5000"),
-            (Retry::After(std::time::Duration::from_micros(1_500)), "why;retry=1"),
+            (Retry::After(std::time::Duration::from_micros(1_500)), "why;retry=2"),
             (Retry::Now, "why;retry=0"),
             (Retry::Never, "why"),
         ] {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use counting::{ALLOCATIONS, LIVE, TAKEN};
 use lobbykeeper::{
     Cause, CloseFrame, Config, ConnId, Except, Frame, Handshake, Inbound, LobbyId, Manager, Outbox, Output, Payload,
-    PingFormat, Snapshot, Time,
+    PingFormat, Rate, Snapshot, Time,
 };
 
 /// How often a call allocates.
@@ -164,6 +164,50 @@ fn a_message_allocates_nothing() {
         }),
         0
     );
+}
+
+#[test]
+fn a_message_that_is_paid_for_or_dropped_allocates_nothing() {
+    let rate = Rate {
+        events: 1,
+        per: Duration::from_secs(1),
+        burst: 2,
+    };
+    let (mut manager, mut out, conns, _) = lobby(Config {
+        message_rate: Some(rate),
+        user_message_rate: Some(rate),
+        max_message_bytes: Some(1_000),
+        ..Config::default()
+    });
+    let mut say = |conn| {
+        matches!(
+            manager.message(Time::ZERO, conn, Frame::text("hello"), &mut out),
+            Inbound::Deliver
+        )
+    };
+    // The outbox is warm after a few notices.
+    assert_eq!(
+        [(); 8]
+            .map(|()| say(conns[0]))
+            .into_iter()
+            .filter(|taken| *taken)
+            .count(),
+        2
+    );
+    out.clear();
+    let mut say = |conn| {
+        matches!(
+            manager.message(Time::ZERO, conn, Frame::text("hello"), &mut out),
+            Inbound::Deliver
+        )
+    };
+    let mut taken = 0;
+    let allocated = allocations(|| {
+        for &conn in &conns[MEMBERS - 2..] {
+            taken += [(); 3].map(|()| say(conn)).into_iter().filter(|taken| *taken).count();
+        }
+    });
+    assert_eq!((taken, allocated), (4, 0));
 }
 
 #[test]
@@ -398,14 +442,15 @@ const MOST_FOR_EACH: usize = 32;
 fn a_forged_snapshot_takes_no_more_than_its_size_suggests_whatever_it_claims() {
     const MANY: usize = 5_000;
     let far = u32::MAX - 1;
-    let user =
-        |name: usize, open: &str| format!(r#"{{"name":"{name:05}","open":[{open}],"closing":[],"replaced":null}}"#);
+    let user = |name: usize, open: &str| {
+        format!(r#"{{"name":"{name:05}","open":[{open}],"closing":[],"replaced":null,"message_bucket":0}}"#)
+    };
     let pulse = serde_json::json!({
         "heard": 0, "sent": 0, "outstanding": null, "demand": null, "due": 1, "demand_millis": 0,
         "rtt": {"last": 0, "min": u32::MAX, "smoothed_by_8": 0},
         "pauses": 0, "missed": 0, "awaiting": false, "held": false,
     });
-    let end = r#""source":"00000000000000000000000000000001","expires":1"#;
+    let end = r#""source":"00000000000000000000000000000001","expires":1,"message_bucket":0,"violations":0"#;
     let conn =
         |id: &str, lobbies: &str| format!(r#"{{"id":"{id}","check":1,"lobbies":{lobbies},"pulse":{pulse},{end}}}"#);
     let lobby =

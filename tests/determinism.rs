@@ -56,6 +56,7 @@ fn call(manager: &mut Manager, input: &Input<'_>) -> Outcome {
             Request::LockLobby { lobby } => Reply::Changed(manager.lock_lobby(now, lobby, &mut out)),
             Request::UnlockLobby { lobby } => Reply::Changed(manager.unlock_lobby(now, lobby, &mut out)),
             Request::SetLimit { limit, max } => Reply::LimitSet(manager.set_limit(now, limit, max, &mut out)),
+            Request::SetRate { limit, rate } => Reply::LimitSet(manager.set_rate(now, limit, rate, &mut out)),
             Request::Extend { conn, expires } => Reply::Changed(manager.extend(now, conn, expires, &mut out)),
             Request::Drain { every, deadline } => Reply::Changed(manager.drain(now, every, deadline, &mut out)),
             other => unreachable!("{other:?} has no method here"),

@@ -4,11 +4,12 @@ mod support;
 
 use std::fmt::Debug;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use lobbykeeper::{
-    Answers, Call, Cause, CloseFrame, Config, ConfigError, ConnId, Event, Except, Frame, Handshake, Inbound, Input,
-    JoinError, Limit, LobbyId, LobbyRef, Manager, Outbox, ParseSourceError, Payload, PingFormat, Reply, Request, Retry,
-    Source, Text, Time, UserOverflow,
+    Answers, Call, Cause, CloseFrame, Config, ConfigError, ConnId, DropReason, Event, Except, Frame, Handshake,
+    Inbound, Input, JoinError, Limit, LobbyId, LobbyRef, Manager, Outbox, ParseSourceError, Payload, PingFormat, Rate,
+    RateLimit, RateScope, Reply, Request, Retry, Source, Text, Time, UserOverflow,
 };
 use serde::{Deserialize, Serialize};
 use support::{Desk, frame, hi, secs};
@@ -239,6 +240,28 @@ fn every_request_to_move_or_to_close_has_its_form() {
             r#"{"unlock_lobby":{"lobby":{"of":"c0v1"}}}"#,
         ),
         (
+            Request::Extend {
+                conn: conn("c0v1"),
+                expires: Some(Time::from_secs(3)),
+            },
+            r#"{"extend":{"conn":"c0v1","expires":3000000000}}"#,
+        ),
+        (
+            Request::Extend {
+                conn: conn("c0v1"),
+                expires: None,
+            },
+            r#"{"extend":{"conn":"c0v1","expires":null}}"#,
+        ),
+    ] {
+        request(call, json);
+    }
+}
+
+#[test]
+fn every_request_to_change_a_limit_has_its_form() {
+    for (call, json) in [
+        (
             Request::SetLimit {
                 limit: Limit::ConnectionsPerSource,
                 max: Some(3),
@@ -253,18 +276,29 @@ fn every_request_to_move_or_to_close_has_its_form() {
             r#"{"set_limit":{"limit":"connections","max":null}}"#,
         ),
         (
-            Request::Extend {
-                conn: conn("c0v1"),
-                expires: Some(Time::from_secs(3)),
+            Request::SetLimit {
+                limit: Limit::MessageBytes,
+                max: Some(500),
             },
-            r#"{"extend":{"conn":"c0v1","expires":3000000000}}"#,
+            r#"{"set_limit":{"limit":"message_bytes","max":500}}"#,
         ),
         (
-            Request::Extend {
-                conn: conn("c0v1"),
-                expires: None,
+            Request::SetRate {
+                limit: RateLimit::UserMessages,
+                rate: Some(Rate {
+                    events: 10,
+                    per: Duration::from_secs(1),
+                    burst: 20,
+                }),
             },
-            r#"{"extend":{"conn":"c0v1","expires":null}}"#,
+            r#"{"set_rate":{"limit":"user_messages","rate":{"events":10,"per":1000000000,"burst":20}}}"#,
+        ),
+        (
+            Request::SetRate {
+                limit: RateLimit::Connects,
+                rate: None,
+            },
+            r#"{"set_rate":{"limit":"connects","rate":null}}"#,
         ),
         (
             Request::Drain {
@@ -329,6 +363,17 @@ fn every_reply_has_its_form() {
         (Reply::Message(Inbound::Deliver), r#"{"message":"deliver"}"#.to_owned()),
         (Reply::Message(Inbound::Handled), r#"{"message":"handled"}"#.to_owned()),
         (Reply::Message(Inbound::Stale), r#"{"message":"stale"}"#.to_owned()),
+        (
+            Reply::Message(Inbound::Dropped(DropReason::TooBig)),
+            r#"{"message":{"dropped":"too_big"}}"#.to_owned(),
+        ),
+        (
+            Reply::Message(Inbound::Dropped(DropReason::Throttled {
+                by: RateScope::User,
+                retry_after: secs(3),
+            })),
+            r#"{"message":{"dropped":{"throttled":{"by":"user","retry_after":3000000000}}}}"#.to_owned(),
+        ),
         (Reply::Ticked, r#""ticked""#.to_owned()),
         (Reply::Changed(true), r#"{"changed":true}"#.to_owned()),
         (Reply::Addressed(3), r#"{"addressed":3}"#.to_owned()),
@@ -442,6 +487,25 @@ fn every_command_and_notice_has_its_form() {
     let outputs = replay(config, &[connected; 3]);
     let replaced = r#"{"command":{"evict":{"conn":"c0v1","cause":"replaced","receipt":{"seen":2,"threshold":1,"waited":0,"at":0}}}}"#;
     assert!(outputs.iter().any(|output| output == replaced), "{outputs:#?}");
+
+    // What comes too fast and too long.
+    let config =
+        r#"{"message_rate":{"events":1,"per":1000000000,"burst":1},"max_violations":1,"max_message_bytes":125}"#;
+    let says = r#"{"at":0,"call":{"event":{"message":{"conn":"c0v1","frame":{"text":"hello"}}}}}"#;
+    let outputs = replay(config, &[connected, says, says]);
+    assert_eq!(
+        outputs[2..4],
+        [
+            r#"{"notice":{"throttled":{"conn":"c0v1","by":"connection","retry_after":1000000000,"violations":1,"receipt":{"seen":1000000000,"threshold":0,"waited":0,"at":0}}}}"#,
+            r#"{"command":{"close":{"conn":"c0v1","code":1008,"reason":"rate_limited;retry=5000","cause":"rate_limited","receipt":{"seen":1,"threshold":1,"waited":0,"at":0}}}}"#,
+        ]
+    );
+    let much = says.replace("hello", &"x".repeat(126));
+    let outputs = replay(config, &[connected, &much]);
+    assert_eq!(
+        outputs[2],
+        r#"{"command":{"close":{"conn":"c0v1","code":1009,"reason":"message_too_big","cause":"message_too_big","receipt":{"seen":126,"threshold":125,"waited":0,"at":0}}}}"#
+    );
 }
 
 #[test]
@@ -464,7 +528,9 @@ const DEFAULTS: &str = concat!(
     r#""ping_interval":20000000000,"ping_timeout":10000000000,"max_missed":2,"ping_format":"json","#,
     r#""ping_user_timeout":2000000000,"stale_wave_floor":20,"close_timeout":5000000000,"#,
     r#""pause_tolerance":1000000000,"#,
-    r#""max_backlog_bytes":null,"max_backlog_messages":null,"max_total_backlog_bytes":null,"answers":{"#,
+    r#""max_backlog_bytes":null,"max_backlog_messages":null,"max_total_backlog_bytes":null,"#,
+    r#""message_rate":null,"user_message_rate":null,"max_violations":null,"max_message_bytes":null,"#,
+    r#""connect_rate":null,"answers":{"#,
     r#""unauthorized":{"code":4001,"reason":"unauthorized"},"#,
     r#""server_full":{"close":{"code":4002,"reason":"server_full"},"retry":{"after":5000000000}},"#,
     r#""lobby_full":{"close":{"code":4002,"reason":"lobby_full"},"retry":{"after":5000000000}},"#,
@@ -474,6 +540,9 @@ const DEFAULTS: &str = concat!(
     r#""lobby_locked":{"close":{"code":4006,"reason":"lobby_locked"},"retry":{"after":30000000000}},"#,
     r#""source_limit":{"close":{"code":4007,"reason":"source_limit"},"retry":{"after":5000000000}},"#,
     r#""expired":{"close":{"code":4008,"reason":"token_expired"},"retry":"never"},"#,
+    r#""rate_limited":{"close":{"code":1008,"reason":"rate_limited"},"retry":{"after":5000000000}},"#,
+    r#""message_too_big":{"code":1009,"reason":"message_too_big"},"#,
+    r#""connect_rate":{"code":1013,"reason":"connect_rate"},"#,
     r#""draining":{"close":{"code":1012,"reason":"draining"},"retry":{"after":5000000000}}},"seed":0}"#,
 );
 
@@ -490,7 +559,7 @@ fn the_settings_have_the_names_of_their_fields() {
         max_lobbies_per_connection: None,
         max_name_bytes: 1,
         ping_interval: None,
-        ping_timeout: std::time::Duration::from_nanos(1),
+        ping_timeout: Duration::from_nanos(1),
         max_missed: 255,
         ping_format: PingFormat::WebSocket,
         ping_user_timeout: secs(3),
@@ -500,6 +569,23 @@ fn the_settings_have_the_names_of_their_fields() {
         max_backlog_bytes: Some(1),
         max_backlog_messages: Some(2),
         max_total_backlog_bytes: Some(u64::MAX),
+        message_rate: Some(Rate {
+            events: u32::MAX,
+            per: Duration::from_nanos(1),
+            burst: 1,
+        }),
+        user_message_rate: Some(Rate {
+            events: 1,
+            per: Duration::from_nanos(u64::MAX),
+            burst: u32::MAX,
+        }),
+        max_violations: Some(1),
+        max_message_bytes: Some(u32::MAX),
+        connect_rate: Some(Rate {
+            events: 2,
+            per: secs(3),
+            burst: 4,
+        }),
         answers: Answers {
             replaced: frame(4900, "elsewhere"),
             ..Answers::default()
@@ -539,6 +625,7 @@ fn a_handshake_tells_where_it_comes_from_and_until_when_it_is_good_or_says_nothi
     is_refused::<Handshake<'_>>(r#"{"lobby":"den","user":"ann","expires":null}"#);
     // Without it, nobody could say whether a limit is to be taken off or was forgotten.
     is_refused::<Request<'_>>(r#"{"set_limit":{"limit":"connections"}}"#);
+    is_refused::<Request<'_>>(r#"{"set_rate":{"limit":"messages"}}"#);
     is_refused::<Request<'_>>(r#"{"extend":{"conn":"c0v1"}}"#);
     is_refused::<Request<'_>>(r#"{"drain":{"every":1}}"#);
 }
@@ -566,6 +653,12 @@ fn the_small_values_have_their_forms() {
     both(&Retry::Now, r#""now""#);
     both(&Retry::After(secs(5)), r#"{"after":5000000000}"#);
     both(&Payload::binary(vec![]), r#"{"binary":""}"#);
+    let rate = Rate {
+        events: 10,
+        per: secs(1),
+        burst: 20,
+    };
+    both(&rate, r#"{"events":10,"per":1000000000,"burst":20}"#);
     // A long duration is the longest that there is.
     written(
         &Retry::After(std::time::Duration::MAX),
@@ -638,6 +731,11 @@ fn settings_with_an_unknown_or_impossible_field_give_an_error() {
         r#"{"ping_interval":"20s"}"#,
         r#"{"ping_timeout":null}"#,
         r#"{"max_missed":256}"#,
+        r#"{"message_rate":10}"#,
+        r#"{"message_rate":{"events":10,"per":1000000000}}"#,
+        r#"{"message_rate":{"events":10,"per":"1s","burst":1}}"#,
+        r#"{"message_rate":{"events":10,"per":1000000000,"burst":1,"cost":1}}"#,
+        r#"{"answers":{"connect_rate":{"close":{"code":1013,"reason":"x"},"retry":"now"}}}"#,
         r#"{"user_overflow":"replace_newest"}"#,
         r#"{"answers":{"replaced":{"code":1006,"reason":""}}}"#,
         r#"{"answers":{"server_full":{"close":{"code":4002,"reason":"x"}}}}"#,

@@ -148,14 +148,26 @@ fn the_share_of_a_lowered_limit_that_is_taken_is_more_than_all() {
 fn a_value_that_no_manager_can_follow_is_refused_and_nothing_changes() {
     let mut desk = desk();
     let before = desk.manager.snapshot();
-    let refused = desk.call(|manager, now, out| manager.set_limit(now, Limit::LobbiesPerConnection, Some(0), out));
-    assert_eq!(refused, Err(ConfigError::Zero("max_lobbies_per_connection")));
-    assert_eq!(desk.manager.snapshot(), before);
-    assert!(desk.out.is_empty());
-    for limit in Limit::ALL
-        .into_iter()
-        .filter(|&limit| limit != Limit::LobbiesPerConnection)
-    {
+    for (limit, max, error) in [
+        (
+            Limit::LobbiesPerConnection,
+            0,
+            ConfigError::Zero("max_lobbies_per_connection"),
+        ),
+        (Limit::Violations, 0, ConfigError::Zero("max_violations")),
+        (Limit::MessageBytes, 124, ConfigError::MessageBytes(124)),
+    ] {
+        let refused = desk.call(|manager, now, out| manager.set_limit(now, limit, Some(max), out));
+        assert_eq!(refused, Err(error));
+        assert_eq!(desk.manager.snapshot(), before);
+        assert!(desk.out.is_empty());
+    }
+    for limit in [
+        Limit::Connections,
+        Limit::ConnectionsPerLobby,
+        Limit::ConnectionsPerUser,
+        Limit::ConnectionsPerSource,
+    ] {
         desk.set_limit(limit, 0);
         assert_eq!(desk.manager.config().limit(limit), Some(0));
     }

@@ -3,8 +3,8 @@
 
 use lobbykeeper::Config;
 use lobbykeeper::testing::strategy::{
-    arrival, crowd_settings, crowd_step, door_step, drain_step, hasty_step, knobs, newcomer, patient_step, slow_step,
-    step,
+    arrival, chatty_settings, chatty_step, crowd_settings, crowd_step, door_step, drain_step, hasty_step, knobs,
+    newcomer, patient_step, slow_step, step,
 };
 use lobbykeeper::testing::{Meeting, Meetings, Pair, Step};
 use proptest::collection::vec;
@@ -13,7 +13,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 /// Settings and steps of each kind.
-fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 7] {
+fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 8] {
     let any_settings = || knobs().prop_map(Config::from);
     let crowd =
         (vec(newcomer(), 2..=12), vec(crowd_step(), 1..=120)).prop_map(|(crowd, later)| [crowd, later].concat());
@@ -26,6 +26,7 @@ fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 7] {
         (crowd_settings(), crowd).boxed(),
         (any_settings(), vec(door_step(), 1..=120)).boxed(),
         (any_settings(), vec(slow_step(), 1..=120)).boxed(),
+        (chatty_settings(), vec(chatty_step(), 1..=120)).boxed(),
         (any_settings(), drain).boxed(),
     ]
 }

@@ -11,8 +11,8 @@ use std::marker::PhantomData;
 
 use cases::cases;
 use lobbykeeper::testing::strategy::{
-    arrival, crowd_settings, crowd_step, door_step, drain_step, hasty_step, knobs, newcomer, patient_step, slow_step,
-    step,
+    arrival, chatty_settings, chatty_step, crowd_settings, crowd_step, door_step, drain_step, hasty_step, knobs,
+    newcomer, patient_step, slow_step, step,
 };
 use lobbykeeper::testing::{Outcome, Reference, Step, Subject};
 use lobbykeeper::{Config, Input};
@@ -67,6 +67,18 @@ struct Slow;
 impl Kind for Slow {
     fn step(_: usize, _: usize) -> BoxedStrategy<Step> {
         slow_step().boxed()
+    }
+}
+
+struct Chatty;
+
+impl Kind for Chatty {
+    fn settings() -> BoxedStrategy<Config> {
+        chatty_settings().boxed()
+    }
+
+    fn step(_: usize, _: usize) -> BoxedStrategy<Step> {
+        chatty_step().boxed()
     }
 }
 
@@ -175,6 +187,9 @@ prop_state_machine! {
 
     #[test]
     fn they_agree_about_who_is_still_there(sequential STEPS => Machine<Patient>);
+
+    #[test]
+    fn they_agree_about_how_much_may_be_said(sequential STEPS => Machine<Chatty>);
 
     #[test]
     fn they_agree_about_when_too_many_are_silent(sequential STEPS => Machine<Crowd>);

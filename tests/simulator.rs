@@ -5,7 +5,7 @@ use std::time::Duration;
 use lobbykeeper::testing::{
     Departure, Fault, Network, Reconnect, Report, Scenario, ScenarioError, Sim, Stalls, WakeOrder,
 };
-use lobbykeeper::{Config, ConfigError, PingFormat, UserOverflow};
+use lobbykeeper::{Config, ConfigError, PingFormat, Rate, UserOverflow};
 
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -460,6 +460,78 @@ fn in_a_storm_the_limits_hold_and_nobody_is_locked_out_by_their_own_ghost() {
     assert!(rejected.refusals.server_full > 1_000, "{rejected}");
     assert_eq!((replaced.limits_overrun, rejected.limits_overrun), (0, 0));
     assert_eq!((replaced.peak_connections, rejected.peak_connections), (50, 50));
+}
+
+/// How many were admitted at most in a second after all links were lost, and how many are there in the end.
+fn rush(connect_rate: Option<Rate>) -> (u64, u32) {
+    let scenario = Scenario {
+        config: Config {
+            connect_rate,
+            ..Config::default()
+        },
+        faults: vec![Fault::Storm {
+            at: secs(100),
+            silent: false,
+        }],
+        ..faithful(300)
+    };
+    let mut sim = Sim::new(scenario).unwrap();
+    let seconds = (100..200).map(|second| {
+        sim.run_until(secs(second));
+        sim.manager().stats()
+    });
+    let seconds: Vec<_> = seconds.collect();
+    let admitted = seconds.windows(2).map(|pair| pair[1].admissions - pair[0].admissions);
+    assert_eq!(seconds[0].open_connections, 300, "all were there before");
+    (admitted.max().unwrap(), seconds[99].open_connections)
+}
+
+#[test]
+fn a_connect_rate_spreads_a_rush_and_everybody_gets_in() {
+    let (at_most, back) = rush(Some(Rate {
+        events: 10,
+        per: secs(1),
+        burst: 20,
+    }));
+    assert_eq!(back, 300);
+    assert!((20..=30).contains(&at_most), "{at_most}");
+    let (at_most, back) = rush(None);
+    assert_eq!(back, 300);
+    assert!(at_most > 100, "{at_most}");
+}
+
+#[test]
+fn who_floods_is_throttled_or_sent_away_for_a_while_and_never_thought_dead() {
+    let flood = |max_violations| {
+        let scenario = Scenario {
+            config: Config {
+                message_rate: Some(Rate {
+                    events: 1,
+                    per: secs(1),
+                    burst: 5,
+                }),
+                max_violations,
+                ..Config::default()
+            },
+            talk_every: Some(millis(200)),
+            ..faithful(20)
+        };
+        let mut sim = Sim::new(scenario).unwrap();
+        sim.run_until(secs(500));
+        let (stats, report) = (sim.manager().stats(), sim.run());
+        assert_eq!((report.evictions.stale, report.false_round_trips), (0, 0), "{report}");
+        assert!(report.pongs > 200, "{report}");
+        stats
+    };
+    let throttled = flood(None);
+    assert_eq!((throttled.closes, throttled.admissions), (0, 20));
+    let taken = throttled.messages_in - throttled.pongs - throttled.violations;
+    // One a second, a burst at the beginning, and hardly less.
+    assert!((20 * 450..20 * 505).contains(&taken), "{taken}");
+    let closed = flood(Some(10));
+    assert!(closed.closes_rate_limited > 100, "{closed:?}");
+    assert_eq!(closed.closes, closed.closes_rate_limited);
+    assert!(closed.violations >= 10 * closed.closes, "{closed:?}");
 }
 
 #[test]

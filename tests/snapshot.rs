@@ -7,12 +7,13 @@ use std::net::Ipv4Addr;
 
 use cases::cases;
 use lobbykeeper::testing::strategy::{
-    arrival, crowd_settings, crowd_step, door_step, drain_step, hasty_step, knobs, newcomer, patient_steps, slow_step,
-    steps,
+    arrival, chatty_settings, chatty_step, crowd_settings, crowd_step, door_step, drain_step, hasty_step, knobs,
+    newcomer, patient_steps, slow_step, steps,
 };
 use lobbykeeper::testing::{Pair, Seen, Steps, View};
 use lobbykeeper::{
-    Command, Config, ConnId, Except, Handshake, Input, Limit, Manager, Outbox, Payload, Snapshot, Time, UserOverflow,
+    Command, Config, ConnId, DropReason, Except, Handshake, Inbound, Input, Limit, Manager, Outbox, Payload, Rate,
+    RateScope, RefusalRule, Snapshot, Time, UserOverflow,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -111,6 +112,11 @@ proptest! {
     }
 
     #[test]
+    fn so_it_does_where_much_is_said(settings in chatty_settings(), steps in vec(chatty_step(), 1..=120)) {
+        goes_on_from_everywhere(settings, &Steps(steps))?;
+    }
+
+    #[test]
     fn a_restored_manager_and_a_clone_go_on_alike_for_ever_after(
         knobs in knobs(), steps in steps(), share in 0_usize..=100,
     ) {
@@ -128,6 +134,15 @@ proptest! {
     }
 }
 
+/// One in so many seconds.
+fn rate(seconds: u64, burst: u32) -> Rate {
+    Rate {
+        events: 1,
+        per: secs(seconds),
+        burst,
+    }
+}
+
 /// A manager that has been through much, in small settings, and its connections by index.
 fn desk() -> (Desk, [ConnId; 5]) {
     let mut desk = Desk::with(Config {
@@ -140,6 +155,11 @@ fn desk() -> (Desk, [ConnId; 5]) {
         max_backlog_bytes: Some(100),
         max_backlog_messages: Some(4),
         max_total_backlog_bytes: Some(200),
+        message_rate: Some(rate(10, 2)),
+        user_message_rate: Some(rate(1, 5)),
+        connect_rate: Some(rate(10, 20)),
+        max_violations: Some(5),
+        max_message_bytes: Some(200),
         ..Config::default()
     });
     let ann = desk.connect("den", "ann");
@@ -189,6 +209,10 @@ fn desk() -> (Desk, [ConnId; 5]) {
     for (conn, addressed) in [(bob, 1), (bob, 1), (bob, 0), (second, 1), (bob, 0)] {
         let sent = desk.call(|manager, now, out| manager.send_to(now, conn, frame().droppable(), out));
         assert_eq!(sent, addressed);
+    }
+    // Two messages are taken, one is dropped.
+    for _ in 0..3 {
+        desk.say(third, "hello");
     }
     desk.out.clear();
     (desk, [ann, bob, second, third, dan])
@@ -321,6 +345,31 @@ fn the_time_until_a_manager_is_restored_is_a_pause_that_nobody_is_evicted_for() 
     assert!(!said.iter().any(|line| line.starts_with("evict")), "{said:?}");
     assert!(desk.manager.is_open(bob), "a ping from before cannot be missed");
     assert_eq!(desk.manager.stats().pauses, before.pauses + 1);
+}
+
+#[test]
+fn what_has_been_used_of_the_rates_stays_used() {
+    let (mut desk, [_, _, second, third, _]) = desk();
+    desk.manager = restored(&desk.manager);
+    let throttled = |by, seconds| {
+        let retry_after = secs(seconds);
+        Inbound::Dropped(DropReason::Throttled { by, retry_after })
+    };
+    assert_eq!(desk.say(third, "hello"), throttled(RateScope::Connection, 10));
+    assert!(desk.said()[0].ends_with("(violation 2)"));
+    // Three of the user's five are left, one of which the second connection may not use.
+    let said = [second, second, second].map(|conn| desk.say(conn, "hello"));
+    assert_eq!(
+        said,
+        [Inbound::Deliver, Inbound::Deliver, throttled(RateScope::Connection, 10)]
+    );
+    // At one each ten seconds, since the start 7 of 20 were used, and of those 2 earned again.
+    let more = (0..20).take_while(|_| {
+        let conn = desk.try_connect("pit", "eve");
+        conn.is_ok_and(|conn| desk.closed(conn))
+    });
+    assert_eq!(more.count(), 15);
+    assert_eq!(desk.refused("pit", "eve"), Some(RefusalRule::ConnectRate));
 }
 
 #[test]

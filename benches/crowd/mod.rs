@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each benchmark uses its own part")]
 
-use lobbykeeper::{Command, Config, ConnId, Handshake, Manager, Outbox, Payload, Time};
+use std::time::Duration;
+
+use lobbykeeper::{Command, Config, ConnId, Handshake, Manager, Outbox, Payload, Rate, Time};
 
 /// The time on a driver's clock that counts from 1970, as most do: a ping's time stamp has 13 digits then.
 pub(crate) const NOW: Time = Time::from_millis(1_700_000_000_000);
@@ -45,6 +47,26 @@ impl Crowd {
 
     pub(crate) fn new(count: u32) -> Self {
         let mut crowd = Self::empty();
+        for number in 0..count {
+            crowd.seat(&lobby_name(number), number);
+        }
+        crowd
+    }
+
+    /// Whose messages all limits are for, none of which is reached.
+    pub(crate) fn limited(count: u32) -> Self {
+        let rate = Some(Rate {
+            events: 10,
+            per: Duration::from_secs(1),
+            burst: 20,
+        });
+        let mut crowd = Self::with(Config {
+            message_rate: rate,
+            user_message_rate: rate,
+            max_violations: Some(10),
+            max_message_bytes: Some(1 << 16),
+            ..Config::default()
+        });
         for number in 0..count {
             crowd.seat(&lobby_name(number), number);
         }

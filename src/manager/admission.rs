@@ -4,6 +4,7 @@ use super::Manager;
 use super::conn::Conn;
 use crate::config::{MAX_CONNECTIONS, UserOverflow};
 use crate::event::{Handshake, JoinError, LobbyRef};
+use crate::gcra::Excess;
 use crate::id::{ConnId, LobbyId};
 use crate::outbox::Outbox;
 use crate::receipt::Receipt;
@@ -15,7 +16,8 @@ use crate::time::Time;
 impl Manager {
     /// A connection opened: checks all limits and registers it, in one call, in its first lobby.
     ///
-    /// The checks come in the order of [`RefusalRule::ALL`]. If a connection of the same user is to be
+    /// The checks come in the order of [`RefusalRule::ALL`]; only who passes all of them pays for the
+    /// [connect rate](crate::Config::connect_rate). If a connection of the same user is to be
     /// [replaced](crate::UserOverflow::ReplaceOldest), its seats are set aside before any of them. The newcomer is
     /// registered first and the replaced one closed second, so the user's presence does not flicker in a lobby
     /// where both are.
@@ -42,7 +44,7 @@ impl Manager {
     /// source and no expiry; for the first, [`source_connections`](Self::source_connections) tells how many there are. O(1).
     ///
     /// # Errors
-    /// The refusal that `connected` would return.
+    /// The refusal that `connected` would return if it were called at the instant that the latest call has named.
     pub fn can_accept(&self, lobby: &str, user: &str) -> Result<(), Refusal> {
         self.check_admission(&Handshake::new(lobby, user))
             .map(drop)
@@ -152,7 +154,18 @@ impl Manager {
         if let &Some(source) = source {
             self.check_source(source, victim)?;
         }
+        self.check_connect_rate()?;
         Ok(victim)
+    }
+
+    /// Whether one more may be admitted by now. Last of all checks: whom another rule refuses shall pay nothing.
+    fn check_connect_rate(&self) -> Result<(), Breach> {
+        let against = self.rates.check_connect(self.clock.active());
+        against.map_err(|Excess { seen, threshold }| Breach {
+            rule: RefusalRule::ConnectRate,
+            seen,
+            threshold,
+        })
     }
 
     /// Whether a lobby can take one more member who is already connected.
@@ -210,6 +223,7 @@ impl Manager {
             RefusalRule::LobbyLocked => refusals.lobby_locked += 1,
             RefusalRule::SourceLimit => refusals.source_limit += 1,
             RefusalRule::Expired => refusals.expired += 1,
+            RefusalRule::ConnectRate => refusals.connect_rate += 1,
             RefusalRule::Draining => refusals.draining += 1,
         }
         self.config.answers.refusal(breach, self.clock.time())

@@ -53,6 +53,7 @@ impl Manager {
                 Request::LockLobby { lobby } => Reply::Changed(self.lock_lobby(now, lobby, out)),
                 Request::UnlockLobby { lobby } => Reply::Changed(self.unlock_lobby(now, lobby, out)),
                 Request::SetLimit { limit, max } => Reply::LimitSet(self.set_limit(now, limit, max, out)),
+                Request::SetRate { limit, rate } => Reply::LimitSet(self.set_rate(now, limit, rate, out)),
                 Request::Extend { conn, expires } => Reply::Changed(self.extend(now, conn, expires, out)),
                 Request::Drain { every, deadline } => Reply::Changed(self.drain(now, every, deadline, out)),
             },

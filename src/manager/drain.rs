@@ -10,6 +10,7 @@ use crate::drain::Drain;
 use crate::ending::Closing;
 use crate::id::ConnId;
 use crate::outbox::{Notice, Outbox};
+use crate::receipt::Receipt;
 use crate::refusal::{Breach, RefusalRule};
 use crate::time::{Time, duration_nanos};
 
@@ -123,7 +124,8 @@ impl Manager {
         {
             let delay = drain.schedule.delay(moment.time);
             let frame = self.config.answers.draining_frame(delay);
-            self.begin_close(moment, slot, &frame, Closing::Draining, out);
+            let receipt = Receipt::of_count(moment.time.as_nanos(), due.as_nanos(), moment.time);
+            self.begin_close(moment, slot, &frame, Closing::Draining, receipt, out);
             self.counters.drained += 1;
         }
     }

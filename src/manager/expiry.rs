@@ -47,7 +47,8 @@ impl Manager {
             && expires <= moment.time
         {
             let frame = self.config.answers.close_frame(RefusalRule::Expired);
-            self.begin_close(moment, slot, &frame, Closing::Expired, out);
+            let receipt = self.expiry_receipt(moment, slot);
+            self.begin_close(moment, slot, &frame, Closing::Expired, receipt, out);
             self.counters.expired += 1;
         }
     }

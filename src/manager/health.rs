@@ -36,9 +36,14 @@ impl PingBatch {
 }
 
 impl Manager {
-    /// A whole message or a control frame came in from a connection. Any of them proves that the connection lives.
+    /// A whole message or a control frame came in from a connection. Any of them proves that the connection lives, one
+    /// that is dropped included.
     ///
-    /// Moves no timer and, unless the frame is a pong, writes nothing. O(1), and O(length) up to 1 KiB to recognise a
+    /// All of them pay for the [message rates](crate::Config::message_rate), but for the pong that answers the outstanding
+    /// ping; what comes too soon is [dropped](Inbound::Dropped), and what is [too long](crate::Config::max_message_bytes)
+    /// is dropped and closes the connection.
+    ///
+    /// Moves no timer and, unless the frame is a pong or is dropped, writes nothing. O(1), and O(length) up to 1 KiB to recognise a
     /// JSON pong; only a text that mentions `health_pong` is parsed. Malformed text is the application's to judge.
     #[expect(
         clippy::needless_pass_by_value,
@@ -54,6 +59,11 @@ impl Manager {
         self.counters.bytes_in += frame.len() as u64;
         if self.conns.at_mut(slot).pulse.heard(moment.active) {
             self.silence_ended();
+        }
+        if self.rates.are_inbound()
+            && let Some(reason) = self.limit_message(moment, slot, &frame, out)
+        {
+            return Inbound::Dropped(reason);
         }
         let pong = match (&frame, self.config.ping_format) {
             (Frame::Text(text), PingFormat::Json) => match wire::read_json_pong(text) {

@@ -41,6 +41,7 @@ impl Manager {
         self.check_drain_state()?;
         self.check_population()?;
         self.check_limits()?;
+        self.check_rates()?;
         self.check_counters()?;
         let open = self.conns().filter(|(_, conn)| conn.is_open());
         let open = open.map(|(id, _)| id.index()).collect();
@@ -64,7 +65,8 @@ impl Manager {
             && timeout == duration_nanos(config.ping_timeout)
             && max_missed == config.max_missed
             && self.close_timeout == duration_nanos(config.close_timeout)
-            && self.pause_tolerance == config.pause_tolerance.map(duration_nanos);
+            && self.pause_tolerance == config.pause_tolerance.map(duration_nanos)
+            && self.rates.are_of(config);
         ensure(times, Invariant::Settings, || {
             format!("{patience:?} is not what the settings say")
         })
@@ -364,7 +366,15 @@ impl Manager {
             settled && counters.pings <= counters.messages_out,
             Invariant::Pings,
             details,
-        )
+        )?;
+        let drops = &counters.drops;
+        let (limited, violations) = (
+            counters.closes_rate_limited,
+            sum(&[drops.connection_rate, drops.user_rate]),
+        );
+        let came = sum(&[violations, drops.too_big]) <= counters.messages_in;
+        let told = limited <= violations && sum(&[limited, drops.too_big]) <= counters.closes;
+        ensure(came && told, Invariant::Drops, details)
     }
 }
 

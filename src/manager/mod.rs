@@ -11,6 +11,7 @@ mod invariants;
 mod limits;
 mod locks;
 mod query;
+mod rates;
 mod receipts;
 mod restore;
 mod send;
@@ -22,6 +23,7 @@ use alloc::vec::Vec;
 pub use query::LobbyUsers;
 
 use self::conn::{Conn, Lobby, User};
+use self::rates::Rates;
 use self::transitions::Population;
 use crate::backlog::Backlogs;
 use crate::clock::{Active, Clock, Moment};
@@ -73,6 +75,7 @@ pub struct Manager {
     /// Until when the open connections may stay that may not stay for ever: on the driver's clock.
     expiries: SlotHeap<Time>,
     peaks: Peaks,
+    rates: Rates,
 
     population: Population,
     counters: Counters,
@@ -112,6 +115,7 @@ impl Manager {
             sources: Sources::new(hash_key),
             expiries: SlotHeap::new(),
             peaks: Peaks::of(&config),
+            rates: Rates::new(&config),
             population: Population::default(),
             counters: Counters::default(),
             stale_wave: false,

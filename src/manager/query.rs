@@ -160,6 +160,9 @@ impl Manager {
             backlog: self.backlogs.total(),
             dropped_messages: counters.dropped_messages,
             excess_flushes: counters.excess_flushes,
+            drops: counters.drops,
+            violations: counters.drops.violations(),
+            closes_rate_limited: counters.closes_rate_limited,
             draining: self.is_draining(),
             drained: counters.drained,
         }

@@ -4,30 +4,26 @@ use core::time::Duration;
 
 use super::Manager;
 use crate::clock::Moment;
-use crate::ending::Closing;
 use crate::receipt::Receipt;
 use crate::time::Time;
 
+/// Of a `Close` that was asked for.
+pub(super) const fn request_receipt(moment: Moment) -> Receipt {
+    Receipt::of_count(0, 0, moment.time)
+}
+
 impl Manager {
-    /// Of a `Close` for an open connection, whose successor has been registered if it is replaced.
-    pub(super) fn closing_receipt(&self, moment: Moment, slot: u32, cause: Closing) -> Receipt {
-        let (seen, threshold) = match cause {
-            Closing::Expired => {
-                let expired = self.expiries.get(slot).map_or(0, Time::as_nanos);
-                return Receipt::of_count(moment.time.as_nanos(), expired, moment.time);
-            }
-            Closing::Draining => {
-                let due = self.next_drain().map_or(0, Time::as_nanos);
-                return Receipt::of_count(moment.time.as_nanos(), due, moment.time);
-            }
-            Closing::Requested => (0, 0),
-            Closing::Replaced => {
-                let open = self.users.at(self.conns.at(slot).user).open_count;
-                let limit = self.config.max_connections_per_user.unwrap_or(open);
-                (open.saturating_sub(1), limit)
-            }
-        };
-        Receipt::of_count(seen.into(), threshold.into(), moment.time)
+    /// Of a `Close` for an open connection that is replaced, whose successor has been registered.
+    pub(super) fn replacement_receipt(&self, moment: Moment, slot: u32) -> Receipt {
+        let open = self.users.at(self.conns.at(slot).user).open_count;
+        let limit = self.config.max_connections_per_user.unwrap_or(open);
+        Receipt::of_count(open.saturating_sub(1).into(), limit.into(), moment.time)
+    }
+
+    /// Of a `Close` for an open connection that has expired.
+    pub(super) fn expiry_receipt(&self, moment: Moment, slot: u32) -> Receipt {
+        let expired = self.expiries.get(slot).map_or(0, Time::as_nanos);
+        Receipt::of_count(moment.time.as_nanos(), expired, moment.time)
     }
 
     /// Of an [`Eviction::Stale`](crate::Eviction::Stale).

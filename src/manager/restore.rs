@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::Manager;
 use super::conn::{Conn, Lobby, Membership, Phase, User};
+use super::rates::Meter;
 use crate::backlog::SavedBacklog;
 use crate::clock::Active;
 use crate::config::{Config, MAX_CONNECTIONS};
@@ -73,6 +74,10 @@ impl Manager {
         self.clock = clock.clone();
         self.counters = counters.clone();
         self.stale_wave = state.stale_wave;
+        self.rates.set_connects(state.connect_bucket);
+        if !self.rates.may_have_connected(self.clock.active()) {
+            return Err(RestoreError::Limit("connect_rate"));
+        }
         Ok(())
     }
 
@@ -93,7 +98,11 @@ impl Manager {
             if !self.peaks.allows(Limit::ConnectionsPerUser, user.open.len()) {
                 return fault("more connections than max_connections_per_user ever was");
             }
-            self.users.insert(&user.name, User::NEW);
+            if !self.rates.user_may_have_sent(self.clock.active(), user.message_bucket) {
+                return fault("more messages than user_message_rate");
+            }
+            let slot = self.users.insert(&user.name, User::NEW).index;
+            self.rates.set_user(slot, user.message_bucket);
             before = &user.name;
         }
         Ok(())
@@ -151,7 +160,18 @@ impl Manager {
         if due.is_some_and(|due| conn.check.is_none_or(|check| check > due)) {
             return fault("a check time that is later than what is due");
         }
+        let meter = Meter {
+            bucket: conn.message_bucket,
+            violations: conn.violations,
+        };
+        if !self.rates.may_have_sent(self.clock.active(), meter) {
+            return fault("more messages than message_rate");
+        }
+        if !self.rates.may_have_violated(&self.peaks, meter) {
+            return fault("more violations than max_violations ever allowed");
+        }
         let slot = conn.id.index();
+        self.rates.set_meter(slot, meter);
         let record = self.users.at_mut(user);
         record.open.push_back(&mut self.conns, slot);
         record.open_count += 1;

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Manager;
+use super::receipts::request_receipt;
 use crate::backlog::Kind;
 use crate::ending::Closing;
 use crate::event::{Except, LobbyRef};
@@ -155,7 +156,7 @@ impl Manager {
         let Some(slot) = self.open_slot(conn) else {
             return false;
         };
-        self.begin_close(moment, slot, close, Closing::Requested, out);
+        self.begin_close(moment, slot, close, Closing::Requested, request_receipt(moment), out);
         true
     }
 
@@ -168,7 +169,7 @@ impl Manager {
         };
         let mut kicked = 0;
         while let Some(slot) = self.users.at(user).open.first() {
-            self.begin_close(moment, slot, close, Closing::Requested, out);
+            self.begin_close(moment, slot, close, Closing::Requested, request_receipt(moment), out);
             kicked += 1;
         }
         kicked
@@ -188,8 +189,9 @@ impl Manager {
             return 0;
         };
         let members: Vec<ConnId> = self.lobbies.at(lobby).members.iter().collect();
+        let receipt = request_receipt(moment);
         for conn in &members {
-            self.begin_close(moment, conn.index(), close, Closing::Requested, out);
+            self.begin_close(moment, conn.index(), close, Closing::Requested, receipt, out);
         }
         members.len()
     }
@@ -204,7 +206,7 @@ impl Manager {
             .map(|(key, _)| key.index)
             .collect();
         for &slot in &open {
-            self.begin_close(moment, slot, close, Closing::Requested, out);
+            self.begin_close(moment, slot, close, Closing::Requested, request_receipt(moment), out);
         }
         open.len()
     }

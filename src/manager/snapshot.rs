@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use super::Manager;
 use super::conn::Phase;
+use super::rates::Meter;
 use crate::config::Config;
 use crate::id::{ConnId, LobbyId};
 use crate::snapshot::{SavedClosing, SavedConn, SavedLobby, SavedUser, Snapshot, State};
@@ -59,6 +60,7 @@ impl Manager {
                 open: user.open.iter(&self.conns).map(|slot| self.save_open(slot)).collect(),
                 closing: closing.remove(&slot).unwrap_or_default(),
                 replaced: user.replaced.map(|slot| self.save_closing(slot)),
+                message_bucket: self.rates.user(slot),
             }
         });
         let users = users.collect();
@@ -93,6 +95,7 @@ impl Manager {
                 let conns = self.conns.iter().map(|(key, _)| ConnId::new(key));
                 conns.filter_map(|conn| self.backlogs.save(conn)).collect()
             }),
+            connect_bucket: self.rates.connects(),
             drain: self.drain.as_ref().map(|drain| drain.schedule.clone()),
         })
     }
@@ -100,6 +103,7 @@ impl Manager {
     fn save_open(&self, slot: u32) -> SavedConn {
         let conn = self.conns.at(slot);
         let seats = conn.memberships.as_slice().iter();
+        let Meter { bucket, violations } = self.rates.meter(slot);
         SavedConn {
             id: ConnId::new(self.conns.key_at(slot)),
             check: self.deadlines.get(slot),
@@ -109,6 +113,8 @@ impl Manager {
             pulse: conn.pulse.clone(),
             source: self.sources.of(slot),
             expires: self.expiries.get(slot),
+            message_bucket: bucket,
+            violations,
         }
     }
 

@@ -58,10 +58,8 @@ impl Manager {
             source,
             expires,
         } = handshake;
-        let user = self
-            .users
-            .find(user)
-            .unwrap_or_else(|| self.users.insert(user, User::NEW).index);
+        let known = self.users.find(user);
+        let user = known.unwrap_or_else(|| self.users.insert(user, User::NEW).index);
         let key = self.conns.insert(Conn::new(user, Pulse::new(moment.active)));
         let (slot, conn) = (key.index, ConnId::new(key));
         let first_ping = self.first_ping(moment, conn);
@@ -72,6 +70,7 @@ impl Manager {
             self.sources.enter(slot, source);
         }
         self.backlogs.admit(slot);
+        self.rates.admitted(moment.active, slot, user, known.is_none());
 
         let record = self.users.at_mut(user);
         record.open.push_back(&mut self.conns, slot);
@@ -148,9 +147,9 @@ impl Manager {
         slot: u32,
         frame: &CloseFrame,
         cause: Closing,
+        receipt: Receipt,
         out: &mut Outbox,
     ) {
-        let receipt = self.closing_receipt(moment, slot, cause);
         out.close(ConnId::new(self.conns.key_at(slot)), frame, cause, receipt);
         self.counters.closes += 1;
         self.withdraw(slot, out);
@@ -168,7 +167,8 @@ impl Manager {
             self.evict(earlier, Eviction::Replaced, receipt, out);
         }
         let frame = self.config.answers.replaced.clone();
-        self.begin_close(moment, slot, &frame, Closing::Replaced, out);
+        let receipt = self.replacement_receipt(moment, slot);
+        self.begin_close(moment, slot, &frame, Closing::Replaced, receipt, out);
         self.conns.at_mut(slot).phase = Phase::Closing { replaced: true };
         self.population.closing_replaced += 1;
         self.users.at_mut(user).replaced = Some(slot);

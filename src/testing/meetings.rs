@@ -105,7 +105,7 @@ meetings! {
     /// takeover, dead id or another user: ordinary admission
     TakesOver ahead,
     /// user's bucket, last close: dies with it
-    UserBucket ahead,
+    UserBucket,
     /// evict, broadcast in the same outbox: the run of ids stays as written
     EvictSend,
     /// lowered limit, those beyond it: stay, and nobody new is admitted
@@ -118,6 +118,20 @@ meetings! {
     EvictWithinSend,
     /// lowered budget, backlogs beyond it: stay until the next message, which evicts
     LoweredBudget,
+    /// pause, rates: suspended time earns no tokens
+    PauseRates,
+    /// rates, pong: the one that answers the outstanding ping is free
+    RatesPong,
+    /// rates, silence: what is dropped proves life
+    RatesSilence,
+    /// rates, two of them: what the one drops the other is not charged for
+    RatesBoth,
+    /// message size, rates: too long closes, whatever the buckets say
+    SizeRates,
+    /// connect rate, replace: the newcomer pays; who is refused replaces nobody
+    ConnectRateReplace,
+    /// connect rate, another limit: whom that refuses pays nothing
+    ConnectRateLimit,
     /// pause, drain: it is not postponed
     PauseDrain,
     /// drain, expiry: goes with its own words, and uses up a slot
@@ -175,10 +189,10 @@ impl fmt::Display for Meetings {
 }
 
 /// One input's before and after.
-struct Scene<'a> {
-    before: &'a Model,
-    outcome: &'a Outcome,
-    after: &'a Model,
+pub(super) struct Scene<'a> {
+    pub(super) before: &'a Model,
+    pub(super) outcome: &'a Outcome,
+    pub(super) after: &'a Model,
 }
 
 impl Scene<'_> {
@@ -190,15 +204,18 @@ impl Scene<'_> {
                 self.evicts(|conn, _| addressed_before.contains(&conn)),
             ),
             (Meeting::LoweredBudget, over_budget && self.before.is_over_budget()),
+            (Meeting::UserBucket, self.forgets_a_throttled_user()),
         ];
         match call {
             Call::Event(Event::Connected(handshake)) => {
                 met.extend(self.connect(&handshake.user));
                 met.extend(self.doors(handshake));
+                met.extend(self.connect_rate(handshake));
             }
             Call::Event(Event::Message { conn, .. }) => {
                 let stale = self.outcome.answered == Answered::Message(Inbound::Stale);
                 met.push((Meeting::ClosingMessage, stale && self.was_closing(*conn)));
+                met.extend(self.message(*conn));
             }
             Call::Event(Event::Flushed { conn, .. }) => {
                 let ignored = self.outcome.answered == Answered::Changed(false) && self.outcome.told.is_empty();
@@ -287,7 +304,10 @@ impl Scene<'_> {
         let (all, open) = (all.count(), open.count());
         let at_limit = |count| at_limit(config.max_connections_per_source, count).is_some();
         let shut_out = refusal.is_some_and(|(rule, _)| rule == RefusalRule::LobbyLocked);
-        let is_full = |rule| !matches!(rule, RefusalRule::InvalidName | RefusalRule::Expired);
+        let is_full = |rule| {
+            use RefusalRule::{ConnectRate, Expired, InvalidName};
+            !matches!(rule, InvalidName | Expired | ConnectRate)
+        };
         let beyond = refusal.is_some_and(|(rule, receipt)| is_full(rule) && receipt.seen > receipt.threshold);
         [
             (Meeting::ReplaceLocked, admitted && locked && victim.is_some()),

@@ -40,6 +40,7 @@
 
 mod invariants;
 mod meetings;
+mod meetings_rates;
 mod model;
 mod model_clock;
 mod model_doors;
@@ -47,6 +48,7 @@ mod model_drain;
 mod model_entry;
 mod model_flow;
 mod model_health;
+mod model_rates;
 mod pair;
 mod pong;
 mod replay;

@@ -13,6 +13,7 @@ use super::model_clock::{Clock, LAST, nanos};
 use super::model_drain::Drain;
 use super::model_flow::{Class, Queue};
 use super::model_health::Health;
+use super::model_rates::Taken;
 use super::told::{Answered, Outcome, Told, Words};
 
 /// The expected manager. Slow and obvious; [`Pair`](super::Pair) feeds it beside the real one.
@@ -22,6 +23,10 @@ pub struct Model {
     pub(super) clock: Clock,
     pub(super) conn_ids: Ids,
     pub(super) lobby_ids: Ids,
+    /// Who was admitted.
+    pub(super) connects: Taken,
+    /// What users have sent who have a connection, open or closing.
+    pub(super) user_messages: BTreeMap<String, Taken>,
     /// All that have not ended, oldest first.
     pub(super) conns: Vec<Conn>,
     /// All with members, by name.
@@ -53,6 +58,10 @@ pub(crate) struct Conn {
     pub(crate) expires: Option<Time>,
     /// Of an open one.
     pub(crate) queue: Queue,
+    /// What it has sent.
+    pub(super) messages: Taken,
+    /// Those that are not forgotten.
+    pub(super) violations: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +110,11 @@ pub(crate) struct Counted {
     pub(super) evicted_over_budget: u64,
     pub(super) dropped_messages: u64,
     pub(super) excess_flushes: u64,
+    pub(super) connect_rate: u64,
+    pub(super) too_soon_of_connection: u64,
+    pub(super) too_soon_of_user: u64,
+    pub(super) too_big: u64,
+    pub(super) closes_rate_limited: u64,
     pub(super) refused_draining: u64,
     pub(super) drained: u64,
 }
@@ -132,6 +146,8 @@ impl Model {
             clock: Clock::default(),
             conn_ids: Ids::default(),
             lobby_ids: Ids::default(),
+            connects: Taken::default(),
+            user_messages: BTreeMap::new(),
             conns: Vec::new(),
             lobbies: BTreeMap::new(),
             counted: Counted::default(),
@@ -202,6 +218,7 @@ impl Model {
             Request::LockLobby { lobby } => Answered::Changed(self.set_lock(lobby, true)),
             Request::UnlockLobby { lobby } => Answered::Changed(self.set_lock(lobby, false)),
             Request::SetLimit { limit, max } => Answered::LimitSet(self.set_limit(*limit, *max)),
+            Request::SetRate { limit, rate } => Answered::LimitSet(self.set_rate(*limit, *rate)),
             Request::Extend { conn, expires } => Answered::Changed(self.extend(*conn, *expires)),
             Request::Drain { every, deadline } => Answered::Changed(self.drain(*every, *deadline)),
         }
@@ -283,25 +300,19 @@ impl Model {
     pub(super) fn kick(&mut self, conn: ConnId, close: &CloseFrame) -> bool {
         let open = self.open(conn).is_some();
         if open {
-            self.begin_close(conn, close, Closing::Requested);
+            self.begin_close(conn, close, Closing::Requested, (0, 0));
         }
         open
     }
 
-    pub(super) fn begin_close(&mut self, id: ConnId, close: &CloseFrame, cause: Closing) {
-        let (seen, threshold) = match cause {
-            Closing::Expired => {
-                let expires = self.open(id).unwrap().expires.unwrap();
-                (self.clock.last, expires.as_nanos())
-            }
-            Closing::Draining => (self.clock.last, self.next_drain().unwrap().as_nanos()),
-            Closing::Requested => (0, 0),
-            Closing::Replaced => {
-                // The newcomer is there already.
-                let theirs = self.conns_of(&self.open(id).unwrap().user).len() - 1;
-                (theirs as u64, self.config.max_connections_per_user.unwrap().into())
-            }
-        };
+    /// Why: the cause, what its rule saw and what it allows.
+    pub(super) fn begin_close(
+        &mut self,
+        id: ConnId,
+        close: &CloseFrame,
+        cause: Closing,
+        (seen, threshold): (u64, u64),
+    ) {
         let now = Time::from_nanos(self.clock.last);
         self.told.push(Told::Close {
             conn: id,
@@ -387,6 +398,7 @@ impl Model {
         }
         let position = self.conns.iter().position(|conn| conn.id == id).unwrap();
         let conn = self.conns.remove(position);
+        self.forget_messages_of(&conn.user);
         self.told.push(Told::Ended {
             conn: id,
             user: conn.user,

@@ -27,7 +27,8 @@ impl Model {
         changes
     }
 
-    /// A limit of 0 is one, but a connection is in a lobby to begin with.
+    /// A limit of 0 is one, but a connection is in a lobby to begin with, and closed for something; and a message may be
+    /// as long as a control frame.
     pub(super) fn set_limit(&mut self, limit: Limit, max: Option<u64>) -> Result<(), ConfigError> {
         let config = &mut self.config;
         let budget = max;
@@ -44,6 +45,12 @@ impl Model {
             Limit::BacklogBytes => config.max_backlog_bytes = max,
             Limit::BacklogMessages => config.max_backlog_messages = max,
             Limit::TotalBacklogBytes => config.max_total_backlog_bytes = budget,
+            Limit::Violations if max == Some(0) => return Err(ConfigError::Zero("max_violations")),
+            Limit::Violations => config.max_violations = max,
+            Limit::MessageBytes => match max {
+                Some(few @ ..125) => return Err(ConfigError::MessageBytes(few)),
+                _ => config.max_message_bytes = max,
+            },
         }
         Ok(())
     }
@@ -85,11 +92,11 @@ impl Model {
         let expired = self.open_conns().filter_map(|conn| Some((conn.expires?, conn.id)));
         let mut expired: Vec<_> = expired.filter(|&(expires, _)| expires <= now).collect();
         expired.sort_by_key(|(expires, conn)| (*expires, conn.index()));
-        for (_, conn) in expired {
+        for (expires, conn) in expired {
             let answer = &self.config.answers.expired;
             let reason = with_advice(answer.close.reason(), answer.retry);
             let close = CloseFrame::new(answer.close.code(), reason).unwrap();
-            self.begin_close(conn, &close, Closing::Expired);
+            self.begin_close(conn, &close, Closing::Expired, (now.as_nanos(), expires.as_nanos()));
             self.counted.expired += 1;
         }
     }

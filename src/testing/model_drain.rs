@@ -109,7 +109,8 @@ impl Model {
             let close = &self.config.answers.draining.close;
             let reason = with_advice(close.reason(), Retry::After(delay));
             let frame = CloseFrame::new(close.code(), reason).unwrap();
-            self.begin_close(first.unwrap(), &frame, Closing::Draining);
+            let due = self.next_drain().unwrap().as_nanos();
+            self.begin_close(first.unwrap(), &frame, Closing::Draining, (now, due));
             self.counted.drained += 1;
         }
     }

@@ -1,5 +1,7 @@
 //! The model's doors: who comes in, and into which lobbies.
 
+use std::time::Duration;
+
 use crate::{
     Answer, Closing, ConnId, Eviction, Handshake, LobbyId, LobbyRef, Receipt, RefusalRule, Retry, Time, UserOverflow,
 };
@@ -7,6 +9,7 @@ use crate::{
 use super::model::{Conn, Lobby, Model, Phase};
 use super::model_flow::Queue;
 use super::model_health::Health;
+use super::model_rates::Taken;
 use super::told::{NotEntered, Told, TurnedAway};
 
 /// A rule that stands against somebody, what it saw and what it allows.
@@ -35,7 +38,7 @@ fn full(rule: RefusalRule, limit: Option<u32>, count: usize) -> Option<Against> 
 /// A reason, and when to come again.
 pub(super) fn with_advice(reason: &str, retry: Retry) -> String {
     match retry {
-        Retry::After(delay) => format!("{reason};retry={}", delay.as_millis()),
+        Retry::After(delay) => format!("{reason};retry={}", delay.as_nanos().div_ceil(1_000_000)),
         Retry::Now => format!("{reason};retry=0"),
         Retry::Never => reason.into(),
     }
@@ -76,6 +79,7 @@ impl Model {
             ),
             full(RefusalRule::UserLimit, config.max_connections_per_user, theirs.count()),
             full(RefusalRule::SourceLimit, limit_per_source, from_there.count()),
+            self.check_connect_rate().err(),
         ];
         against.into_iter().flatten().next().map_or(Ok(victim), Err)
     }
@@ -94,8 +98,11 @@ impl Model {
             source: handshake.source,
             expires: handshake.expires,
             queue: Queue::default(),
+            messages: Taken::default(),
+            violations: 0,
         });
         self.counted.admissions += 1;
+        self.count_connect();
         self.enter(id, &handshake.lobby);
         if let Some(victim) = victim {
             self.replace(victim);
@@ -115,7 +122,10 @@ impl Model {
             self.evict(lingering, Eviction::Replaced);
         }
         let close = self.config.answers.replaced.clone();
-        self.begin_close(victim, &close, Closing::Replaced);
+        // The newcomer is there already.
+        let theirs = self.conns_of(&user).len() - 1;
+        let most = self.config.max_connections_per_user.unwrap();
+        self.begin_close(victim, &close, Closing::Replaced, (theirs as u64, most.into()));
     }
 
     fn check_name(&self, name: &str) -> Result<(), Against> {
@@ -134,6 +144,10 @@ impl Model {
     pub(crate) fn refusal(&self, against: Against) -> TurnedAway {
         let Against { rule, seen, threshold } = against;
         let answers = &self.config.answers;
+        let connect_rate = Answer {
+            close: answers.connect_rate.clone(),
+            retry: Retry::After(Duration::from_nanos(seen.saturating_sub(threshold))),
+        };
         let (Answer { close, retry }, verbatim) = match rule {
             RefusalRule::ServerFull => (&answers.server_full, true),
             RefusalRule::LobbyFull => (&answers.lobby_full, true),
@@ -141,6 +155,7 @@ impl Model {
             RefusalRule::LobbyLocked => (&answers.lobby_locked, false),
             RefusalRule::SourceLimit => (&answers.source_limit, false),
             RefusalRule::Expired => (&answers.expired, false),
+            RefusalRule::ConnectRate => (&connect_rate, false),
             RefusalRule::Draining => (&answers.draining, false),
             RefusalRule::InvalidName => (&answers.invalid_name, false),
         };
@@ -169,6 +184,7 @@ impl Model {
             RefusalRule::LobbyLocked => self.counted.lobby_locked += 1,
             RefusalRule::SourceLimit => self.counted.source_limit += 1,
             RefusalRule::Expired => self.counted.refused_expired += 1,
+            RefusalRule::ConnectRate => self.counted.connect_rate += 1,
             RefusalRule::Draining => self.counted.refused_draining += 1,
         }
         self.refusal(against)

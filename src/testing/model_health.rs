@@ -7,6 +7,7 @@ use crate::{Config, ConnId, Eviction, Frame, Inbound, PingFormat};
 use super::model::{Model, Phase};
 use super::model_clock::{LAST, nanos};
 use super::model_flow::Class;
+use super::model_rates::length;
 use super::pong::{self, first_ping};
 use super::told::{Told, Words};
 
@@ -148,6 +149,12 @@ impl Model {
         health.heard = now;
         health.missed = 0;
         health.spared = false;
+        self.counted.messages_in += 1;
+        self.counted.bytes_in += length(frame);
+        if let Some(reason) = self.drop_too_big(id, frame) {
+            return Inbound::Dropped(reason);
+        }
+        let health = &mut self.open_mut(id).unwrap().health;
         let (inbound, stamp) = match (frame, format) {
             (Frame::Text(text), PingFormat::Json) => match pong::in_json(text) {
                 Some(pong) => (Inbound::Handled, pong.timestamp),
@@ -176,13 +183,10 @@ impl Model {
                     requested,
                 });
             }
+            // Free, whatever else was sent.
+            return inbound;
         }
-        self.counted.messages_in += 1;
-        self.counted.bytes_in += match frame {
-            Frame::Text(text) => text.len(),
-            Frame::Binary(data) | Frame::Ping(data) | Frame::Pong(data) => data.len(),
-        } as u64;
-        inbound
+        self.pay(id).map_or(inbound, Inbound::Dropped)
     }
 
     /// Looks at everyone who is due, earliest first and at one instant by index.

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use crate::{Answers, Config, PingFormat, Retry, UserOverflow};
+use crate::{Answers, Config, PingFormat, Rate, Retry, UserOverflow};
 
 /// How many numbers choose settings.
-pub(crate) const KNOBS: usize = 18;
+pub(crate) const KNOBS: usize = 22;
+
+/// Where those of the message rates are; an odd number there is a rate.
+pub(crate) const RATES: usize = KNOBS - 4;
 
 /// Numbers that choose small settings, under which everything happens soon; all zeros choose the defaults. All of them
 /// are valid. A failure shows the numbers in a line, and the settings in its log.
@@ -38,6 +41,10 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         backlog_bytes,
         backlog_messages,
         budget,
+        message_rate,
+        user_rate,
+        connect_rate,
+        rest,
     ] = knobs;
     let default = Config::default();
     let secs = Duration::from_secs;
@@ -65,6 +72,7 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         answers.lobby_full.retry = Retry::Now;
         answers.invalid_name.retry = Retry::After(Duration::from_nanos(1_999_999));
         answers.expired.retry = Retry::Now;
+        answers.rate_limited.retry = Retry::After(Duration::from_nanos(1));
     }
     Config {
         max_connections: limit(server).map(|max| max * 3),
@@ -87,8 +95,36 @@ fn settings(knobs: [u8; KNOBS]) -> Config {
         max_total_backlog_bytes: pick(budget, [None, Some(100), Some(300), Some(20)]),
         answers,
         seed: u64::from(other & 1),
+        message_rate: rate(message_rate),
+        user_message_rate: rate(user_rate),
+        connect_rate: pick(connect_rate, [None, None, None, rate(1), None, None, rate(3), rate(5)]),
+        max_violations: pick(rest, [None, Some(1), Some(2), Some(4)]),
+        max_message_bytes: pick(rest / 4, [None, None, Some(125)]),
         ..default
     }
+}
+
+/// Off half of the time; in words: events, nanoseconds, burst.
+pub(super) fn rate(number: u8) -> Option<Rate> {
+    let some = |events, nanos, burst| {
+        let per = Duration::from_nanos(nanos);
+        Some(Rate { events, per, burst })
+    };
+    let rates = [
+        None,
+        some(1, 1_000_000_000, 2),
+        None,
+        some(3, 1_000_000_000, 4),
+        None,
+        some(1, 10_000_000_000, 3),
+        None,
+        some(2, 3, 1),
+        None,
+        some(1, 1_000_000_000, 1),
+        None,
+        some(1, 3_600_000_000_000, 5),
+    ];
+    pick(number, rates)
 }
 
 fn pick<T, const N: usize>(number: u8, choices: [T; N]) -> T {

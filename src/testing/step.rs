@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use crate::{
     Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Input, Limit, LobbyId, LobbyRef, Outgoing,
-    Payload, PingFormat, Request, Source, Time,
+    Payload, PingFormat, Rate, RateLimit, Request, Source, Time,
 };
 
 use super::seen::Seen;
+use super::settings::rate;
 
 /// One input, before it is known what there is.
 #[derive(Clone, Debug)]
@@ -165,8 +166,10 @@ pub enum Act {
     Lock(Where),
     /// Unlocks a lobby.
     Unlock(Where),
-    /// Changes a limit.
+    /// Changes a limit. That of a message's length is so much above the length of a control frame, less one; 0 stays 0.
     SetLimit(Limit, Option<u64>),
+    /// Changes a rate; a number chooses its value.
+    SetRate(RateLimit, u8),
     /// A connection may stay longer, or shorter.
     Extend(Who, Until),
     /// So many bytes and messages were flushed, or all that there is and more.
@@ -217,7 +220,7 @@ const USERS: [&str; 8] = [
     "",
     "a user with a name that is much too long",
 ];
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 10] = [
     "hello",
     "",
     r#"{"type":"chat","text":"health_pong"}"#,
@@ -227,6 +230,8 @@ const TEXTS: [&str; 9] = [
     r#"["health_pong",1]"#,
     r#"{"type":"no_health_pong","timestamp":1}"#,
     "äöü \u{1f980}",
+    "a text that is longer than any message may be where there is a limit, which is at least as long as what a control \
+     frame may carry: a hundred and twenty-five bytes",
 ];
 
 fn pick<'a>(names: &[&'a str], number: u8) -> &'a str {
@@ -338,6 +343,15 @@ fn pong(format: PingFormat, stamp: u64, style: Style) -> Frame<'static> {
     }
 }
 
+/// One in a while is refused.
+fn some_rate(number: u8) -> Option<Rate> {
+    let rate = rate(number);
+    match (rate, number) {
+        (Some(rate), 250..) => Some(Rate { burst: 0, ..rate }),
+        _ => rate,
+    }
+}
+
 fn payload(number: u8) -> Outgoing {
     let payload = if number % 4 == 3 {
         Payload::binary(vec![number; usize::from(number % 7)])
@@ -439,7 +453,15 @@ impl Act {
             Self::Unlock(lobby) => Request::UnlockLobby {
                 lobby: here.lobby(lobby),
             },
+            Self::SetLimit(Limit::MessageBytes, Some(more @ 1..)) => Request::SetLimit {
+                limit: Limit::MessageBytes,
+                max: Some(more.saturating_add(124)),
+            },
             Self::SetLimit(limit, max) => Request::SetLimit { limit, max },
+            Self::SetRate(limit, number) => Request::SetRate {
+                limit,
+                rate: some_rate(number),
+            },
             Self::Extend(who, until) => Request::Extend {
                 conn: here.conn(who),
                 expires: until.time(here.last_call),

@@ -1,11 +1,11 @@
 //! Strategies for settings and steps. What comes first in a choice is what a failure shrinks to.
 
-use crate::{Cause, Config, Limit};
+use crate::{Cause, Config, Limit, RateLimit};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::settings::{KNOBS, Knobs};
+use super::settings::{KNOBS, Knobs, RATES};
 use super::step::{Act, But, Name, Said, Stamp, Step, Steps, Style, Until, When, Where, Who};
 
 /// So many steps are enough to reach everything.
@@ -98,6 +98,52 @@ pub fn patient_step() -> impl Strategy<Value = Step> {
         1 => act(),
     ];
     (when(), act).prop_map(|(when, act)| Step { when, act })
+}
+
+/// A step of a few who say a lot: under [`chatty_settings`], so that it is about how much may be said.
+pub fn chatty_step() -> impl Strategy<Value = Step> {
+    let act = prop_oneof![
+        24 => (who(), said()).prop_map(|(who, said)| Act::Message(who, said)),
+        4 => Just(Stamp::Last).prop_flat_map(|stamp| {
+            who().prop_map(move |who| Act::Message(who, Said::Pong(stamp, Style::Plain)))
+        }),
+        5 => (name(), name()).prop_map(|(lobby, user)| Act::Connect(lobby, user)),
+        2 => who().prop_map(|who| Act::Closed(who, Cause::Peer)),
+        3 => Just(Act::Tick),
+        1 => set_rate(),
+        1 => set_message_limit(),
+        1 => act(),
+    ];
+    let some_time = vec![
+        1,
+        2,
+        1_000,
+        333_333_333,
+        333_333_334,
+        SECOND / 2,
+        SECOND,
+        3 * SECOND,
+        10 * SECOND,
+    ];
+    let when = prop_oneof![
+        24 => Just(When::After(0)),
+        8 => select(some_time).prop_map(When::After),
+        2 => Just(When::Deadline),
+        2 => (SECOND..20 * SECOND).prop_map(When::Late),
+        1 => when(),
+    ];
+    (when, act).prop_map(|(when, act)| Step { when, act })
+}
+
+/// [Small settings](knobs) in which at least one rate limits messages.
+pub fn chatty_settings() -> impl Strategy<Value = Config> {
+    (knobs(), any::<u8>(), any::<bool>()).prop_map(|(Knobs(mut knobs), number, of_users)| {
+        let [message_rate, user_rate, ..] = &mut knobs[RATES..] else {
+            unreachable!("there are more knobs")
+        };
+        *(if of_users { user_rate } else { message_rate }) = number | 1;
+        Knobs(knobs).into()
+    })
 }
 
 /// Somebody comes in at once, to wherever it is.
@@ -260,10 +306,20 @@ fn doors() -> impl Strategy<Value = Act> {
         4 => place().prop_map(Act::Lock),
         1 => place().prop_map(Act::Unlock),
         3 => limit.prop_map(|(limit, max)| Act::SetLimit(limit, max)),
+        1 => set_rate(),
         2 => (who(), until()).prop_map(|(who, until)| Act::Extend(who, until)),
         1 => name().prop_map(Act::KickUser),
         1 => place().prop_map(Act::KickLobby),
     ]
+}
+
+fn set_rate() -> impl Strategy<Value = Act> {
+    (select(RateLimit::ALL.to_vec()), any::<u8>()).prop_map(|(limit, number)| Act::SetRate(limit, number))
+}
+
+fn set_message_limit() -> impl Strategy<Value = Act> {
+    let limit = select(vec![Limit::Violations, Limit::MessageBytes]);
+    (limit, prop::option::of(0_u64..4)).prop_map(|(limit, max)| Act::SetLimit(limit, max))
 }
 
 /// Rare, since nobody comes in any more.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     Closing, Command, ConfigError, ConnId, Ending, Eviction, Inbound, JoinError, LobbyId, Notice, Outbox, Output,
-    Payload, Receipt, Refusal, RefusalRule, Reply, Retry,
+    Payload, RateScope, Receipt, Refusal, RefusalRule, Reply, Retry,
 };
 
 /// A payload; the model cannot make a `Payload::Ping`.
@@ -90,6 +90,13 @@ pub(crate) enum Told {
     Writable {
         conn: ConnId,
         dropped: u32,
+    },
+    Throttled {
+        conn: ConnId,
+        by: RateScope,
+        retry_after: Duration,
+        violations: u32,
+        receipt: Receipt,
     },
     Drained {
         took: Duration,
@@ -187,6 +194,19 @@ impl From<Notice<'_>> for Told {
             Notice::Paused { by } => Self::Paused { by },
             Notice::StaleWave { missed, open } => Self::StaleWave { missed, open },
             Notice::Writable { conn, dropped } => Self::Writable { conn, dropped },
+            Notice::Throttled {
+                conn,
+                by,
+                retry_after,
+                violations,
+                receipt,
+            } => Self::Throttled {
+                conn,
+                by,
+                retry_after,
+                violations,
+                receipt,
+            },
             Notice::Drained { took } => Self::Drained { took },
         }
     }

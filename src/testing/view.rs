@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Write as _};
 
-use crate::{Config, ConnId, Handshake, Limit, LobbyId, LobbyRef, Manager, RefusalRule, Source, Time};
+use crate::{Config, ConnId, Handshake, Limit, LobbyId, LobbyRef, Manager, Rate, RateLimit, RefusalRule, Source, Time};
 use serde_json::{Value, json};
 
 use super::model::{Model, Phase};
@@ -25,10 +25,11 @@ pub struct View {
     doors: Doors,
 }
 
-/// What can be asked about limits, locks, sources and expiries.
+/// What can be asked about limits, rates, locks, sources and expiries.
 #[derive(Clone, Debug, PartialEq)]
 struct Doors {
     limits: Vec<(Limit, Option<u64>)>,
+    rates: Vec<(RateLimit, Option<Rate>)>,
     locked: Vec<bool>,
     sources: Vec<(Source, u32)>,
     expires: Vec<(ConnId, Option<Time>)>,
@@ -38,6 +39,7 @@ impl Doors {
     fn of(manager: &Manager, seen: &Seen) -> Self {
         Self {
             limits: limits(manager.config()),
+            rates: rates(manager.config()),
             locked: (seen.lobby_names.iter())
                 .map(|name| manager.is_locked(&**name))
                 .chain(seen.lobbies.iter().map(|&id| manager.is_locked(id)))
@@ -54,6 +56,7 @@ impl Doors {
         let is_locked = |which: LobbyRef<'_>| model.lobby(&which).is_some_and(|lobby| lobby.locked);
         Self {
             limits: limits(&model.config),
+            rates: rates(&model.config),
             locked: (seen.lobby_names.iter())
                 .map(|name| is_locked((&**name).into()))
                 .chain(seen.lobbies.iter().map(|&id| is_locked(id.into())))
@@ -72,6 +75,11 @@ impl Doors {
 fn limits(config: &Config) -> Vec<(Limit, Option<u64>)> {
     let limits = Limit::ALL.into_iter();
     limits.map(|limit| (limit, config.limit(limit))).collect()
+}
+
+fn rates(config: &Config) -> Vec<(RateLimit, Option<Rate>)> {
+    let rates = RateLimit::ALL.into_iter();
+    rates.map(|limit| (limit, config.rate(limit))).collect()
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -150,15 +158,20 @@ impl View {
         }
     }
 
-    /// The same, without the time of the latest call, which the receipts of hints tell.
+    /// The same, without what changes as time passes: the time of the latest call, which the receipts of hints tell, and
+    /// what the connect rate, the last of the rules, has against a newcomer.
     #[must_use]
     pub fn timeless(mut self) -> Self {
         for (.., answer) in &mut self.can_accept {
-            if let Err(refusal) = answer {
-                refusal.receipt.at = Time::ZERO;
-                if refusal.rule == RefusalRule::Draining {
-                    refusal.receipt.seen = 0;
+            match answer {
+                Err(refusal) if refusal.rule == RefusalRule::ConnectRate => *answer = Ok(()),
+                Err(refusal) => {
+                    refusal.receipt.at = Time::ZERO;
+                    if refusal.rule == RefusalRule::Draining {
+                        refusal.receipt.seen = 0;
+                    }
                 }
+                Ok(()) => {}
             }
         }
         self
@@ -257,6 +270,7 @@ fn expected_stats(model: &Model) -> Value {
             "lobby_locked": counted.lobby_locked,
             "source_limit": counted.source_limit,
             "expired": counted.refused_expired,
+            "connect_rate": counted.connect_rate,
             "draining": counted.refused_draining,
         },
         "evictions": {
@@ -277,6 +291,13 @@ fn expected_stats(model: &Model) -> Value {
         "stale_ids": counted.stale_ids,
         "clock_steps_back": model.clock.steps_back,
         "pauses": model.clock.pauses,
+        "drops": {
+            "connection_rate": counted.too_soon_of_connection,
+            "user_rate": counted.too_soon_of_user,
+            "too_big": counted.too_big,
+        },
+        "violations": counted.too_soon_of_connection + counted.too_soon_of_user,
+        "closes_rate_limited": counted.closes_rate_limited,
         "suspended": u64::try_from(nanos(std::time::Duration::from_nanos(model.clock.suspended))).unwrap(),
         "expired": counted.expired,
         "backlog": model.reported.then(|| {

@@ -1,7 +1,7 @@
 //! Settings and steps from bytes, so that a fuzzer can lead a manager.
 
 use lobbykeeper::testing::{Act, But, Knobs, Name, Said, Stamp, Step, Style, Until, When, Where, Who};
-use lobbykeeper::{Cause, Limit};
+use lobbykeeper::{Cause, Limit, RateLimit};
 
 /// Bytes that are used up one by one; zeros follow.
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
@@ -140,9 +140,13 @@ impl Bytes<'_> {
             2 => Act::KickUser(self.name()),
             3 => Act::KickLobby(self.place()),
             4 => Act::Extend(self.who(), self.until()),
-            5 | 6 => {
+            5 => {
                 let limit = Limit::ALL[usize::from(self.next()) % Limit::ALL.len()];
                 Act::SetLimit(limit, [0, 1, 2, 3, 4, 20, 100, 300].get(usize::from(few)).copied())
+            }
+            6 => {
+                let limit = RateLimit::ALL[usize::from(few) % RateLimit::ALL.len()];
+                Act::SetRate(limit, self.next())
             }
             _ => {
                 let source = (few > 3).then_some(few % 3);

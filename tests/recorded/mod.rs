@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lobbykeeper::{
     Call, Cause, CloseFrame, Config, ConnId, Delivery, Digest, Event, Except, Frame, Handshake, Input, Limit, LobbyId,
-    LobbyRef, Manager, Outbox, Outgoing, Payload, Recorder, Request, Source, Time, UserOverflow,
+    LobbyRef, Manager, Outbox, Outgoing, Payload, Rate, RateLimit, Recorder, Request, Source, Time, UserOverflow,
 };
 use proptest::prelude::*;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
@@ -158,12 +158,23 @@ fn door() -> impl Strategy<Value = Request<'static>> {
         lobby().prop_map(|lobby| Request::LockLobby { lobby }),
         lobby().prop_map(|lobby| Request::UnlockLobby { lobby }),
         limit.prop_map(|(limit, max)| Request::SetLimit { limit, max }),
+        (prop::sample::select(RateLimit::ALL.to_vec()), rate())
+            .prop_map(|(limit, rate)| Request::SetRate { limit, rate }),
         (conn(), expires()).prop_map(|(conn, expires)| Request::Extend { conn, expires }),
         (0_u64..2_000, expires()).prop_map(|(every, deadline)| Request::Drain {
             every: Duration::from_millis(every),
             deadline: deadline.unwrap_or(Time::MAX),
         }),
     ]
+}
+
+fn rate() -> impl Strategy<Value = Option<Rate>> {
+    let rate = (0_u32..3, 0_u64..3_000, 0_u32..3);
+    prop::option::of(rate.prop_map(|(events, millis, burst)| Rate {
+        events,
+        per: Duration::from_millis(millis),
+        burst,
+    }))
 }
 
 fn name() -> impl Strategy<Value = String> {

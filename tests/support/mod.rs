@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lobbykeeper::{
     Cause, CloseFrame, Command, Config, ConnId, Except, Frame, Handshake, Inbound, Limit, Manager, Notice, Outbox,
-    Output, Payload, Refusal, RefusalRule, Time,
+    Output, Payload, Rate, RateLimit, Refusal, RefusalRule, Time,
 };
 
 /// A manager, its outbox and its clock.
@@ -57,6 +57,11 @@ impl Desk {
 
     pub(crate) fn set_limit(&mut self, limit: Limit, max: impl Into<Option<u32>>) {
         self.call(|manager, now, out| manager.set_limit(now, limit, max.into().map(u64::from), out))
+            .unwrap();
+    }
+
+    pub(crate) fn set_rate(&mut self, limit: RateLimit, rate: impl Into<Option<Rate>>) {
+        self.call(|manager, now, out| manager.set_rate(now, limit, rate.into(), out))
             .unwrap();
     }
 

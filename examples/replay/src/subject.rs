@@ -43,7 +43,8 @@ impl Subject {
                 Notice::Ended { conn, .. }
                 | Notice::Pong { conn, .. }
                 | Notice::PingTimedOut { conn }
-                | Notice::Writable { conn, .. } => self.is_conn(turn, *conn),
+                | Notice::Writable { conn, .. }
+                | Notice::Throttled { conn, .. } => self.is_conn(turn, *conn),
                 // What befalls the server befalls everybody.
                 _ => true,
             },

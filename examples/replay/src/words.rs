@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 use lobbykeeper::{
-    Call, Command, ConnId, Delivery, Event, Except, Frame, Handshake, Inbound, JoinError, LobbyRef, Outgoing, Output,
-    Payload, Refusal, Reply, Request,
+    Call, Command, ConnId, Delivery, DropReason, Event, Except, Frame, Handshake, Inbound, JoinError, LobbyRef, Notice,
+    Outgoing, Output, Payload, Rate, Refusal, Reply, Request,
 };
 
 use crate::log::Turn;
@@ -62,6 +62,11 @@ pub(crate) fn input(turn: &Turn<'_>) -> String {
             Request::UnlockLobby { lobby } => format!("unlock {}", self::lobby(turn, lobby)),
             Request::SetLimit { limit, max: Some(max) } => format!("{limit} is to be {max}"),
             Request::SetLimit { limit, max: None } => format!("{limit} is to be off"),
+            Request::SetRate {
+                limit,
+                rate: Some(Rate { events, per, burst }),
+            } => format!("{limit} is to be {events} per {per:?}, {burst} at once"),
+            Request::SetRate { limit, rate: None } => format!("{limit} is to be off"),
             Request::Extend {
                 conn,
                 expires: Some(expires),
@@ -81,6 +86,10 @@ pub(crate) fn reply(reply: &Reply) -> String {
         Reply::Message(Inbound::Deliver) => "the application's".into(),
         Reply::Message(Inbound::Handled) => "handled".into(),
         Reply::Message(Inbound::Stale) => "stale: it is unknown, closing or gone".into(),
+        Reply::Message(Inbound::Dropped(DropReason::Throttled { by, retry_after })) => {
+            format!("dropped: the rate of its {by} would take one after {retry_after:?}")
+        }
+        Reply::Message(Inbound::Dropped(DropReason::TooBig)) => "dropped: it is too big".into(),
         Reply::Changed(true) | Reply::Ticked | Reply::LimitSet(Ok(())) => String::new(),
         Reply::LimitSet(Err(error)) => format!("refused: {error}"),
         Reply::Changed(false) => "nothing to be done".into(),
@@ -144,6 +153,7 @@ pub(crate) fn output(output: &Output<'_>) -> String {
                 conn, cause, receipt, ..
             } => format!("evict {conn}: {cause} ({receipt})"),
         },
+        Output::Notice(notice @ Notice::Throttled { receipt, .. }) => format!("{notice}; {receipt}"),
         Output::Notice(notice) => notice.to_string(),
     }
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use lobbykeeper::{Call, Config, Event, Except, Frame, Handshake, Input, Outbox, Payload, Recorder, Request, Time};
+use lobbykeeper::{
+    Call, Config, Event, Except, Frame, Handshake, Input, Outbox, Payload, Rate, Recorder, Request, Time,
+};
 
 /// What a run of the program came to.
 struct Said {
@@ -274,6 +276,47 @@ fn a_refusal_is_explained_by_the_line_it_stands_on() {
         "{}",
         said.out
     );
+}
+
+/// ann says three things at once, of which one is taken; bob is there.
+fn flood() -> String {
+    let config = Config {
+        message_rate: Some(Rate {
+            events: 1,
+            per: Duration::from_secs(1),
+            burst: 1,
+        }),
+        max_violations: Some(2),
+        ..Config::default()
+    };
+    let (mut out, mut log) = (Outbox::new(), Vec::new());
+    let mut recorder = Recorder::new(config, &mut log).unwrap();
+    let hello = Event::Message {
+        conn: "c0v1".parse().unwrap(),
+        frame: Frame::text("hello"),
+    };
+    let connect = |user| Event::Connected(Handshake::new("den", user));
+    for event in [connect("ann"), connect("bob"), hello.clone(), hello.clone(), hello] {
+        let (at, call) = (Time::from_secs(1), Call::Event(event));
+        recorder.apply(Input { at, call }, &mut out, &mut log);
+    }
+    String::from_utf8(log).unwrap()
+}
+
+#[test]
+fn one_who_sent_too_much_is_explained_by_what_was_dropped() {
+    let log = file("flood", flood());
+    let said = replay(&[&"explain", &log, &"c0v1"]);
+    assert_eq!((said.code, &*said.err), (Some(0), ""));
+    for line in [
+        "close c0v1: 1008 \"rate_limited;retry=5000\": rate limited (saw 2, threshold 2, at 1s)",
+        "sends \"hello\" -> dropped: the rate of its connection would take one after 1s\n",
+        "(violation 1); saw 1000000000, threshold 0, at 1s\n",
+    ] {
+        assert!(said.out.contains(line), "{line}\n{}", said.out);
+    }
+    let other = replay(&[&"timeline", &log, &"--conn", &"c1v1"]);
+    assert!(!other.out.contains("throttled"), "{}", other.out);
 }
 
 #[test]

@@ -9,7 +9,8 @@ use super::*;
 use crate::clock::Active;
 use crate::config::{Config, UserOverflow};
 use crate::event::{Cause, Except, Handshake};
-use crate::limit::Peaks;
+use crate::gcra::Rate;
+use crate::limit::{Peaks, RateLimit};
 use crate::list::List;
 use crate::outbox::{Command, Outbox};
 use crate::payload::{Frame, Payload};
@@ -22,6 +23,11 @@ const ANN: u32 = 0;
 const DEN: u32 = 0;
 /// Of a user with three connections open, in two lobbies.
 const FIRST: u32 = 0;
+const RATE: Rate = Rate {
+    events: 1,
+    per: Duration::from_secs(1),
+    burst: 20,
+};
 const REPLACED: Phase = Phase::Closing { replaced: true };
 
 /// All come from one source, but for Bob, and two of them stay for a limited time.
@@ -50,6 +56,10 @@ fn manager() -> Manager {
         pause_tolerance: Some(Duration::from_secs(100)),
         max_backlog_messages: Some(90),
         max_total_backlog_bytes: Some(9_000),
+        message_rate: Some(RATE),
+        user_message_rate: Some(RATE),
+        connect_rate: Some(RATE),
+        max_violations: Some(3),
         ..Config::default()
     };
     let mut manager = Manager::new(config).unwrap();
@@ -91,7 +101,11 @@ fn manager() -> Manager {
         manager.broadcast(now, "hall", Payload::text(words), Except::Nobody, &mut out);
     }
     let late = manager.next_deadline().unwrap() + Duration::from_secs(101);
-    manager.message(late, anns[0], Frame::Text("still here".into()), &mut out);
+    // As often as it may be, and once more, which is a violation.
+    for _ in 0..=RATE.burst {
+        manager.message(late, anns[0], Frame::Text("still here".into()), &mut out);
+    }
+    assert_eq!(manager.rates.meter(FIRST).violations, 1);
     manager.drain(late, Duration::from_secs(1), Time::MAX, &mut out);
     manager.kick(late, fay, &CloseFrame::new(4000, "kicked").unwrap(), &mut out);
     manager
@@ -122,6 +136,7 @@ fn corruptions() -> Vec<Corruption> {
         of_numbers(),
         of_doors(),
         of_backlogs(),
+        of_rates(),
         of_drains(),
     ]
     .concat()
@@ -416,6 +431,43 @@ fn of_backlogs() -> Vec<Corruption> {
         (Invariant::Heaviest, |manager| manager.backlogs.spoil_ceiling(FIRST, 0)),
         (Invariant::Heaviest, |manager| manager.backlogs.spoil_place(FIRST)),
         (Invariant::Heaviest, |manager| manager.backlogs.spoil_stranger()),
+    ]
+}
+
+/// As if these rates had just been taken off.
+fn without(manager: &mut Manager, rates: &[RateLimit]) {
+    for &limit in rates {
+        assert_eq!(manager.set_rate(Time::ZERO, limit, None, &mut Outbox::new()), Ok(()));
+    }
+}
+
+fn of_rates() -> Vec<Corruption> {
+    vec![
+        (Invariant::Settings, |manager| manager.config.message_rate = None),
+        (Invariant::Settings, |manager| manager.rates.spoil_inbound()),
+        (Invariant::Buckets, |manager| manager.rates.spoil_bucket(FIRST)),
+        (Invariant::Buckets, |manager| manager.rates.spoil_user(ANN)),
+        (Invariant::Buckets, |manager| manager.rates.spoil_connects()),
+        (Invariant::Buckets, |manager| {
+            without(manager, &[RateLimit::Messages, RateLimit::UserMessages]);
+            manager.rates.spoil_tables();
+        }),
+        (Invariant::Buckets, |manager| {
+            without(manager, &[RateLimit::UserMessages]);
+            manager.rates.spoil_user_table();
+        }),
+        (Invariant::Violations, |manager| manager.rates.spoil_violations(FIRST)),
+        (Invariant::Violations, |manager| {
+            never_above(manager, Limit::Violations, 1);
+        }),
+        (Invariant::Drops, |manager| {
+            manager.counters.drops.user_rate = manager.counters.messages_in + 1;
+        }),
+        (Invariant::Drops, |manager| manager.counters.closes_rate_limited = 2),
+        (Invariant::Drops, |manager| {
+            manager.counters.drops.too_big = manager.counters.closes + 1;
+            manager.counters.messages_in += manager.counters.closes + 1;
+        }),
     ]
 }
 

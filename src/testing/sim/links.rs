@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use super::queue::Nanos;
 use super::rng::Rng;
 use crate::id::ConnId;
+use crate::refusal::Retry;
+use crate::time::duration_nanos;
 
 /// A link; an id of one that is over finds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,16 @@ pub(super) enum Advice {
     Nothing,
     Never,
     After(Nanos),
+}
+
+impl From<Retry> for Advice {
+    fn from(retry: Retry) -> Self {
+        match retry {
+            Retry::Never => Self::Never,
+            Retry::After(delay) => Self::After(duration_nanos(delay)),
+            Retry::Now => Self::After(0),
+        }
+    }
 }
 
 /// What the server owes to a connection, by the commands that it gave.

@@ -136,6 +136,7 @@ impl Report {
             server_full,
             lobby_full,
             user_limit,
+            connect_rate,
             // Nobody here comes with a source or an expiry, or to a locked lobby.
             ..
         } = self.refusals;
@@ -143,7 +144,8 @@ impl Report {
             f,
             "refusals",
             format_args!(
-                "server full {server_full}, lobby full {lobby_full}, user limit {user_limit}, invalid name {invalid_name}"
+                "server full {server_full}, lobby full {lobby_full}, user limit {user_limit}, invalid name {invalid_name}, \
+                 connect rate {connect_rate}"
             ),
         )?;
         let (left, crashed, too_slow) = (self.left, self.crashed, self.send_failed);

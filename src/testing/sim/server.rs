@@ -17,8 +17,8 @@ use crate::id::ConnId;
 use crate::manager::Manager;
 use crate::outbox::{Command, Notice, Outbox, Output};
 use crate::payload::{Frame, Payload};
-use crate::refusal::{Refusal, RefusalRule, Retry};
-use crate::time::{Time, duration_nanos};
+use crate::refusal::{Refusal, RefusalRule};
+use crate::time::Time;
 
 /// What a client says.
 const LINE: &str = r#"{"type":"chat","text":"The quick brown fox jumps over the lazy dog."}"#;
@@ -268,14 +268,10 @@ impl Sim {
             RefusalRule::LobbyLocked => &mut refusals.lobby_locked,
             RefusalRule::SourceLimit => &mut refusals.source_limit,
             RefusalRule::Expired => &mut refusals.expired,
+            RefusalRule::ConnectRate => &mut refusals.connect_rate,
             RefusalRule::Draining => &mut refusals.draining,
         }) += 1;
-        let advice = match refusal.retry() {
-            Retry::Never => Advice::Never,
-            Retry::After(delay) => Advice::After(duration_nanos(delay)),
-            Retry::Now => Advice::After(0),
-        };
-        self.send_down(id, Some(Down::Close(advice)));
+        self.send_down(id, Some(Down::Close(refusal.retry().into())));
         if let Some(link) = self.links.get_mut(id) {
             link.server_end = false;
             self.links.settle(id);
@@ -438,7 +434,11 @@ impl Sim {
         if let Some(link) = self.links.get_mut(id) {
             self.referee.closing(at, link, replaced);
         }
-        let advice = if replaced { Advice::Never } else { Advice::Nothing };
+        let advice = match cause {
+            Closing::Replaced => Advice::Never,
+            Closing::RateLimited => self.scenario.config.answers.rate_limited.retry.into(),
+            _ => Advice::Nothing,
+        };
         // If too much waits already, `close_timeout` will end it.
         self.send_down(id, Some(Down::Close(advice)));
     }

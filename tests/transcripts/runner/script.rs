@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use lobbykeeper::{
-    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Limit, LobbyRef, Payload, Request, Text, Time,
+    Call, Cause, CloseFrame, ConnId, Event, Except, Frame, Handshake, Limit, LobbyRef, Payload, Rate, RateLimit,
+    Request, Text, Time,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What one line asks for.
 #[derive(Debug)]
@@ -54,6 +55,10 @@ pub(crate) fn parse(input: &str) -> Result<Step, String> {
         ["config", key, "=", value] => Step::Config {
             key: (*key).into(),
             value: setting(value),
+        },
+        ["config", key, "=", events, "per", per, "burst", burst] => Step::Config {
+            key: (*key).into(),
+            value: json!({ "events": setting(events), "per": setting(per), "burst": setting(burst) }),
         },
         ["at", at] => Step::At(time(at)?),
         ["run", "until", end] => Step::RunUntil(time(end)?),
@@ -190,6 +195,18 @@ fn door(words: &[&str]) -> Result<Option<Request<'static>>, String> {
                 .ok_or_else(|| format!("{name:?} is no limit, max_connections say"))?,
             max: (*max != "none").then(|| number(max)).transpose()?,
         },
+        ["rate", name, "none"] => Request::SetRate {
+            limit: rate_limit(name)?,
+            rate: None,
+        },
+        ["rate", name, events, "per", per, "burst", burst] => Request::SetRate {
+            limit: rate_limit(name)?,
+            rate: Some(Rate {
+                events: number(events)?,
+                per: duration(per).ok_or_else(|| format!("{per:?} is no duration, 2s or 250ms say"))?,
+                burst: number(burst)?,
+            }),
+        },
         ["extend", conn, "until", end] => Request::Extend {
             conn: id(conn)?,
             expires: Some(time(end)?),
@@ -204,6 +221,13 @@ fn door(words: &[&str]) -> Result<Option<Request<'static>>, String> {
         },
         _ => return Ok(None),
     }))
+}
+
+fn rate_limit(name: &str) -> Result<RateLimit, String> {
+    let mut limits = RateLimit::ALL.into_iter();
+    limits
+        .find(|limit| limit.as_str() == name)
+        .ok_or_else(|| format!("{name:?} is no rate, message_rate say"))
 }
 
 /// What follows upon a lobby and a user: `from 192.0.2.1`, `until 60s` or both.

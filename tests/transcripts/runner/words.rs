@@ -1,6 +1,6 @@
 //! Outputs and replies in plain words.
 
-use lobbykeeper::{Command, ConnId, Inbound, JoinError, Notice, Output, Payload, Refusal, Reply, Retry};
+use lobbykeeper::{Command, ConnId, DropReason, Inbound, JoinError, Notice, Output, Payload, Refusal, Reply, Retry};
 
 /// Something that was said.
 pub(crate) struct Said {
@@ -73,6 +73,11 @@ pub(crate) fn reply(reply: &Reply) -> Option<Said> {
         Reply::Message(Inbound::Deliver) => ("message", "deliver".into()),
         Reply::Message(Inbound::Handled) => ("message", "handled".into()),
         Reply::Message(Inbound::Stale) => ("message", "stale".into()),
+        Reply::Message(Inbound::Dropped(DropReason::Throttled { by, retry_after })) => (
+            "message",
+            format!("dropped, the rate of its {by}: again after {retry_after:?}"),
+        ),
+        Reply::Message(Inbound::Dropped(DropReason::TooBig)) => ("message", "dropped, too big".into()),
         Reply::Changed(changed) => ("changed", changed.to_string()),
         Reply::Addressed(count) => ("addressed", format!("{count} addressed")),
         Reply::Entered(Ok(lobby)) => ("entered", lobby.to_string()),
