@@ -121,8 +121,8 @@ pub struct Config {
     pub reservation_ttl: Duration,
     /// Close codes, reasons and retry advice.
     pub answers: Answers,
-    /// Spreads the first pings over the interval. It shapes the output: the same seed and events give the same output.
-    /// Default: 0.
+    /// Spreads the first pings over the interval, and shuffles the order of a [drain](crate::Manager::drain). It shapes
+    /// the output: the same seed and events give the same output. Default: 0.
     pub seed: u64,
     /// The key of the hash tables. It never shapes the output. Names come from strangers, who could choose ones that
     /// collide under a key that they know: a server on the open network should draw it at random. Default: zeros,

@@ -8,7 +8,8 @@ use crate::event::Cause;
 
 /// Why the manager tells a connection to close.
 ///
-/// JSON form: `"requested"`, `"replaced"`, `"expired"`, `"rate_limited"`, `"message_too_big"`.
+/// JSON form: `"requested"`, `"replaced"`, `"expired"`, `"rate_limited"`, `"message_too_big"`,
+/// `"draining"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -26,6 +27,8 @@ pub enum Closing {
     RateLimited,
     /// It sent a message longer than [`Config::max_message_bytes`](crate::Config::max_message_bytes).
     MessageTooBig,
+    /// The server is being [drained](crate::Manager::drain), and it was its turn.
+    Draining,
 }
 
 impl fmt::Display for Closing {
@@ -36,6 +39,7 @@ impl fmt::Display for Closing {
             Self::Expired => "expired",
             Self::RateLimited => "rate limited",
             Self::MessageTooBig => "message too big",
+            Self::Draining => "draining",
         })
     }
 }
@@ -76,7 +80,7 @@ impl fmt::Display for Eviction {
 
 /// Why a reservation is void before it was used.
 ///
-/// JSON form: `"expired"`, `"kicked"`.
+/// JSON form: `"expired"`, `"kicked"`, `"draining"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -85,6 +89,8 @@ pub enum Lapse {
     Expired,
     /// Its user was kicked: [`kick_user`](crate::Manager::kick_user).
     Kicked,
+    /// Nobody comes in any more: [`drain`](crate::Manager::drain).
+    Draining,
 }
 
 impl fmt::Display for Lapse {
@@ -92,6 +98,7 @@ impl fmt::Display for Lapse {
         f.write_str(match self {
             Self::Expired => "expired",
             Self::Kicked => "its user was kicked",
+            Self::Draining => "the server is draining",
         })
     }
 }

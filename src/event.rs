@@ -230,6 +230,14 @@ pub enum Request<'a> {
         /// Which reservation.
         reservation: ReservationId,
     },
+    /// [`Manager::drain`](crate::Manager::drain).
+    Drain {
+        /// Between two closes.
+        #[serde(with = "nanos")]
+        every: Duration,
+        /// When all are closed that are left.
+        deadline: Time,
+    },
 }
 
 /// What [`Manager::apply`](crate::Manager::apply) returns: what the method returned.
@@ -246,7 +254,7 @@ pub enum Reply {
     Message(Inbound),
     /// Of `tick`.
     Ticked,
-    /// Of `closed`, `flushed`, `leave`, `kick`, `lock_lobby`, `unlock_lobby`, `extend` and `release`.
+    /// Of `closed`, `flushed`, `leave`, `kick`, `lock_lobby`, `unlock_lobby`, `extend`, `release` and `drain`.
     Changed(bool),
     /// Of all that send, ping or close: to how many connections.
     Addressed(usize),

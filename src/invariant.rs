@@ -96,7 +96,8 @@ invariants! {
     MembershipLimit,
     /// Everyone admitted is there, or was evicted, or was reported closed.
     Admissions,
-    /// Everyone who is closing, or was evicted while it was, was told to close, and so was everyone who expired.
+    /// Everyone who is closing, or was evicted while it was, was told to close, and so was everyone who expired or was
+    /// drained.
     Closes,
     /// No ping was both answered and missed, and all were written.
     Pings,
@@ -138,6 +139,15 @@ invariants! {
     SeatTime,
     /// Each reservation that was made is held, was used, was released or has lapsed.
     Reservations,
+
+    /// A drain has begun before now, and its slots come after that: the next return not before the next close.
+    DrainSlots,
+    /// In a drain exactly the open connections wait for their turn, each in the place that the seed gives it.
+    DrainOrder,
+    /// Nobody is refused or closed by a drain that has not begun.
+    DrainBegun,
+    /// No seat is reserved in a drain.
+    DrainSeats,
 }
 
 impl fmt::Display for Invariant {

@@ -13,6 +13,7 @@ mod clock;
 mod config;
 mod conn_map;
 mod digest;
+mod drain;
 mod ending;
 mod event;
 mod gcra;

@@ -251,6 +251,12 @@ pub enum Notice<'a> {
         /// Why.
         why: Lapse,
     },
+    /// The server is empty: a [drain](crate::Manager::drain) has come to its end. Once, and nothing follows.
+    Drained {
+        /// How long it took, on the driver's clock.
+        #[serde(with = "nanos")]
+        took: Duration,
+    },
 }
 
 impl fmt::Display for Notice<'_> {
@@ -300,6 +306,7 @@ impl fmt::Display for Notice<'_> {
                 user,
                 why,
             } => write!(f, "{reservation} of {user:?} in {lobby_name:?} lapsed: {why}"),
+            Self::Drained { took } => write!(f, "drained within {took:?}: nobody is left"),
         }
     }
 }

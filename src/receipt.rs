@@ -21,6 +21,8 @@ use crate::time::{Time, nanos};
 /// | [`SourceLimit`](crate::RefusalRule::SourceLimit) | the source's open connections that stay | [`max_connections_per_source`](crate::Config::max_connections_per_source) | |
 /// | [`RefusalRule::Expired`](crate::RefusalRule::Expired), [`Closing::Expired`](crate::Closing::Expired) | the driver's clock in nanoseconds | [`expires`](crate::Handshake::expires) in nanoseconds | |
 /// | [`ReservationVoid`](crate::RefusalRule::ReservationVoid) | seats held under the id for this user, from this source, in this lobby: 0 | 1 | |
+/// | [`RefusalRule::Draining`](crate::RefusalRule::Draining) | the driver's clock in nanoseconds | when the [drain](crate::Manager::drain) began | |
+/// | [`Closing::Draining`](crate::Closing::Draining) | the driver's clock in nanoseconds | when it was its turn, or the drain's deadline | |
 /// | [`Closing::Requested`](crate::Closing::Requested) | 0 | 0 | |
 /// | [`ConnectRate`](crate::RefusalRule::ConnectRate), [`Throttled`](crate::Notice::Throttled) | nanoseconds until the rate has its whole burst to give again | how many it may be for one more | |
 /// | [`Closing::RateLimited`](crate::Closing::RateLimited) | violations, this one included | [`max_violations`](crate::Config::max_violations) | |

@@ -185,6 +185,10 @@ pub struct Answers {
     /// The reservation that a connection came with has lapsed, was used, or is another's: 4009 `reservation_void`, and
     /// at once, as one that has none.
     pub reservation_void: Answer,
+    /// The server is being [drained](crate::Manager::drain): 1012 (service restart, as IANA lists it) `draining`. Who is
+    /// refused is told to come again after 5 s, elsewhere if the load balancer has it so; who is closed is told their own
+    /// slot instead of this advice.
+    pub draining: Answer,
 }
 
 impl Default for Answers {
@@ -208,6 +212,7 @@ impl Default for Answers {
             message_too_big: CloseFrame::preset(1009, "message_too_big"),
             connect_rate: CloseFrame::preset(1013, "connect_rate"),
             reservation_void: answer(4009, "reservation_void", Retry::Now),
+            draining: answer(1012, "draining", later),
         }
     }
 }
@@ -236,8 +241,18 @@ impl Answers {
 
     /// How long the reason of an answer is, its advice included, if that is more than can be sent.
     pub(crate) fn oversize(&self, rule: RefusalRule) -> Option<usize> {
-        let bytes = self.close_frame(rule).reason.as_bytes().len();
+        let mut bytes = self.close_frame(rule).reason.as_bytes().len();
+        if rule == RefusalRule::Draining {
+            // The last slot that there can be.
+            let slot = self.draining_frame(Duration::from_nanos(u64::MAX));
+            bytes = bytes.max(slot.reason.as_bytes().len());
+        }
         (bytes > MAX_REASON_BYTES).then_some(bytes)
+    }
+
+    /// What one is sent whom a drain closes, and who may return after this delay.
+    pub(crate) fn draining_frame(&self, delay: Duration) -> CloseFrame {
+        advise(RefusalRule::Draining, &self.draining.close, Retry::After(delay))
     }
 
     /// As it is set; for the connect rate, with the longest advice that there can be.
@@ -251,6 +266,7 @@ impl Answers {
             RefusalRule::SourceLimit => &self.source_limit,
             RefusalRule::Expired => &self.expired,
             RefusalRule::ReservationVoid => &self.reservation_void,
+            RefusalRule::Draining => &self.draining,
             RefusalRule::ConnectRate => return (&self.connect_rate, after_nanos(u64::MAX)),
         };
         (close, *retry)
@@ -329,11 +345,15 @@ pub enum RefusalRule {
     /// [`Handshake::reservation`](crate::Handshake::reservation): no seat is held under this id for this user, from this
     /// source, in this lobby.
     ReservationVoid,
+
+    /// [`Manager::drain`](crate::Manager::drain).
+    Draining,
 }
 
 impl RefusalRule {
     /// All of them, in the order in which they are checked.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
+        Self::Draining,
         Self::InvalidName,
         Self::Expired,
         Self::ReservationVoid,
@@ -358,6 +378,7 @@ impl fmt::Display for RefusalRule {
             Self::Expired => "expired",
             Self::ConnectRate => "connect rate",
             Self::ReservationVoid => "reservation void",
+            Self::Draining => "draining",
         })
     }
 }
@@ -440,6 +461,7 @@ mod tests {
             answers.message_too_big,
             answers.connect_rate,
             answers.reservation_void.close,
+            answers.draining.close,
         ];
         for preset in presets {
             assert_eq!(CloseFrame::new(preset.code(), preset.reason()), Ok(preset));

@@ -287,7 +287,8 @@ fn rename(
             | Request::LockLobby { .. }
             | Request::UnlockLobby { .. }
             | Request::SetLimit { .. }
-            | Request::SetRate { .. } => true,
+            | Request::SetRate { .. }
+            | Request::Drain { .. } => true,
         },
     }
 }

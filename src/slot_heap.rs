@@ -1,5 +1,5 @@
 //! Who comes first: a binary heap of connection slots that knows where everybody is. By it the machine knows whom to look
-//! at next, who expires next, and whose backlog is the greatest.
+//! at next, who expires next, whose backlog is the greatest, and whose turn it is in a drain.
 
 use alloc::format;
 use alloc::vec::Vec;

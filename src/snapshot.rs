@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use crate::backlog::SavedBacklog;
 use crate::clock::{Active, Clock};
 use crate::config::{Config, ConfigError};
+use crate::drain::Schedule;
 use crate::gcra::Bucket;
 use crate::id::{ConnId, LobbyId, ReservationId};
 use crate::invariant::Violation;
@@ -83,6 +84,9 @@ pub(crate) struct State {
     pub(crate) free_reservations: Vec<ReservationId>,
     /// As `retired_lobbies`.
     pub(crate) retired_reservations: Vec<u32>,
+    /// Whose turn it is follows from the seed.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) drain: Option<Schedule>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -308,6 +312,8 @@ pub enum RestoreError {
         /// What it is.
         fault: &'static str,
     },
+    /// Something is wrong with the drain: this.
+    Drain(&'static str),
     /// Something does not hold of the whole that holds of every manager.
     Invariant(Violation),
 }
@@ -333,6 +339,7 @@ impl fmt::Display for RestoreError {
             Self::Lobby { lobby, fault } => write!(f, "lobby {lobby} of the snapshot: {fault}"),
             Self::Connection { conn, fault } => write!(f, "connection {conn} of the snapshot: {fault}"),
             Self::Reservation { reservation, fault } => write!(f, "reservation {reservation} of the snapshot: {fault}"),
+            Self::Drain(fault) => write!(f, "the snapshot's drain: {fault}"),
             Self::Invariant(violation) => write!(f, "the snapshot as a whole: {violation}"),
         }
     }

@@ -81,6 +81,10 @@ pub struct Stats {
     pub reserved_seats: u32,
     /// What has become of reservations.
     pub reservations: Reservations,
+    /// Whether the server is being [drained](crate::Manager::drain), or has been.
+    pub draining: bool,
+    /// Connections closed by that, when it was their turn.
+    pub drained: u64,
 }
 
 /// Refusals by rule.
@@ -107,6 +111,8 @@ pub struct Refusals {
 
     /// [`RefusalRule::ConnectRate`](crate::RefusalRule::ConnectRate).
     pub connect_rate: u64,
+    /// [`RefusalRule::Draining`](crate::RefusalRule::Draining).
+    pub draining: u64,
 }
 
 /// Dropped messages by reason.
@@ -185,6 +191,7 @@ pub(crate) struct Counters {
     pub(crate) drops: Drops,
     pub(crate) closes_rate_limited: u64,
     pub(crate) reservations: Reservations,
+    pub(crate) drained: u64,
 }
 
 impl Counters {
@@ -203,6 +210,7 @@ impl Counters {
                     expired: refused_expired,
                     connect_rate,
                     reservation_void,
+                    draining: refused_draining,
                 },
             evictions:
                 Evictions {
@@ -239,6 +247,7 @@ impl Counters {
                     released,
                     lapsed,
                 },
+            drained,
         } = *self;
         let counters = [
             ("admissions", admissions),
@@ -276,6 +285,8 @@ impl Counters {
             ("reservations.used", used),
             ("reservations.released", released),
             ("reservations.lapsed", lapsed),
+            ("refusals.draining", refused_draining),
+            ("drained", drained),
         ];
         let excessive = counters.into_iter().find(|&(_, count)| count > MOST_COUNTED);
         excessive.map(|(name, _)| name)

@@ -35,3 +35,4 @@
 #![doc = include_str!("../tests/transcripts/30-a-rush-at-the-door.md")]
 #![doc = include_str!("../tests/transcripts/31-a-reservation.md")]
 #![doc = include_str!("../tests/transcripts/32-takeover-from-the-dead.md")]
+#![doc = include_str!("../tests/transcripts/33-a-drain.md")]

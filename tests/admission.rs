@@ -9,7 +9,8 @@ use lobbykeeper::{
 use support::{Desk, frame, secs};
 
 use RefusalRule::{
-    ConnectRate, Expired, InvalidName, LobbyFull, LobbyLocked, ReservationVoid, ServerFull, SourceLimit, UserLimit,
+    ConnectRate, Draining, Expired, InvalidName, LobbyFull, LobbyLocked, ReservationVoid, ServerFull, SourceLimit,
+    UserLimit,
 };
 
 fn limits(server: u32, lobby: u32, user: u32) -> Config {
@@ -45,6 +46,7 @@ fn the_first_rule_that_fails_is_the_reason() {
     assert_eq!(
         RefusalRule::ALL,
         [
+            Draining,
             InvalidName,
             Expired,
             ReservationVoid,

@@ -305,6 +305,37 @@ fn an_expiry_allocates_nothing_once_warm() {
 }
 
 #[test]
+fn a_drain_takes_memory_when_it_begins_and_each_of_its_closes_takes_its_own_words() {
+    let (mut manager, mut out, conns, id) = lobby(Config {
+        ping_interval: None,
+        close_timeout: Duration::from_secs(1_000_000),
+        ..Config::default()
+    });
+    let every = Duration::from_secs(10);
+    let begin = bytes_taken(|| {
+        manager.drain(Time::ZERO, every, Time::MAX, &mut out);
+    });
+    // Those included that are given back while it grows.
+    assert!((12 * MEMBERS..40 * MEMBERS).contains(&begin), "{begin}");
+    let payload = Payload::text("hello");
+    for round in 0..10 {
+        let now = manager.next_deadline().unwrap();
+        let close = allocations(|| manager.tick(now, &mut out));
+        assert_eq!(manager.stats().drained, round + 1);
+        let mut open = conns.iter().copied().filter(|&conn| manager.is_open(conn));
+        let (first, second) = (open.next().unwrap(), open.next().unwrap());
+        let others = allocations(|| {
+            manager.message(now, first, Frame::text("hello"), &mut out);
+            manager.broadcast(now, id, payload.clone(), Except::Nobody, &mut out);
+            manager.drain(now, every, Time::MAX, &mut out);
+            manager.closed(now, second, Cause::Peer, &mut out);
+        });
+        assert!(round == 0 || (close <= 4 && others == 0), "{close} and {others}");
+        out.clear();
+    }
+}
+
+#[test]
 fn recording_allocates_nothing_once_warm() {
     use lobbykeeper::{Call, Event, Input, Recorder, Request};
 

@@ -60,6 +60,7 @@ fn call(manager: &mut Manager, input: &Input<'_>) -> Outcome {
             Request::Extend { conn, expires } => Reply::Changed(manager.extend(now, conn, expires, &mut out)),
             Request::Reserve(handshake) => Reply::Reserved(manager.reserve(now, handshake, &mut out)),
             Request::Release { reservation } => Reply::Changed(manager.release(now, reservation, &mut out)),
+            Request::Drain { every, deadline } => Reply::Changed(manager.drain(now, every, deadline, &mut out)),
             other => unreachable!("{other:?} has no method here"),
         },
     };

@@ -48,6 +48,32 @@ fn settings_that_no_manager_can_follow_are_named() {
 }
 
 #[test]
+fn the_words_of_a_drain_have_room_for_the_longest_delay_that_there_can_be() {
+    let words_of = |bytes, retry| {
+        let draining = Answer {
+            close: frame(1012, &"x".repeat(bytes)),
+            retry,
+        };
+        let answers = Answers {
+            draining,
+            ..Answers::default()
+        };
+        Config {
+            answers,
+            ..Config::default()
+        }
+        .validate()
+    };
+    assert_eq!(words_of(102, Retry::Never), Ok(()));
+    assert_eq!(
+        words(words_of(103, Retry::Never)),
+        "the reason for \"draining\" takes 124 bytes with its retry advice; a close frame holds 123"
+    );
+    let longest = Retry::After(Duration::MAX);
+    assert!(words(words_of(97, longest)).contains("takes 127 bytes"));
+}
+
+#[test]
 fn a_close_frame_that_cannot_be_sent_says_why() {
     assert_eq!(
         words(CloseFrame::new(1005, "")),

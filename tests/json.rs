@@ -304,6 +304,13 @@ fn every_request_to_change_a_limit_has_its_form() {
             },
             r#"{"set_rate":{"limit":"connects","rate":null}}"#,
         ),
+        (
+            Request::Drain {
+                every: secs(1),
+                deadline: Time::from_secs(60),
+            },
+            r#"{"drain":{"every":1000000000,"deadline":60000000000}}"#,
+        ),
     ] {
         request(call, json);
     }
@@ -575,7 +582,8 @@ const DEFAULTS: &str = concat!(
     r#""rate_limited":{"close":{"code":1008,"reason":"rate_limited"},"retry":{"after":5000000000}},"#,
     r#""message_too_big":{"code":1009,"reason":"message_too_big"},"#,
     r#""connect_rate":{"code":1013,"reason":"connect_rate"},"#,
-    r#""reservation_void":{"close":{"code":4009,"reason":"reservation_void"},"retry":"now"}},"seed":0}"#,
+    r#""reservation_void":{"close":{"code":4009,"reason":"reservation_void"},"retry":"now"},"#,
+    r#""draining":{"close":{"code":1012,"reason":"draining"},"retry":{"after":5000000000}}},"seed":0}"#,
 );
 
 #[test]
@@ -666,6 +674,7 @@ fn a_handshake_tells_where_it_comes_from_and_until_when_it_is_good_or_says_nothi
     is_refused::<Request<'_>>(r#"{"set_limit":{"limit":"connections"}}"#);
     is_refused::<Request<'_>>(r#"{"set_rate":{"limit":"messages"}}"#);
     is_refused::<Request<'_>>(r#"{"extend":{"conn":"c0v1"}}"#);
+    is_refused::<Request<'_>>(r#"{"drain":{"every":1}}"#);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 use lobbykeeper::Config;
 use lobbykeeper::testing::strategy::{
-    chatty_settings, chatty_step, crowd_settings, crowd_step, crowded_settings, door_step, hasty_step, knobs, newcomer,
-    patient_step, seat_step, slow_step, step,
+    arrival, chatty_settings, chatty_step, crowd_settings, crowd_step, crowded_settings, door_step, drain_step,
+    hasty_step, knobs, newcomer, patient_step, seat_step, slow_step, step,
 };
 use lobbykeeper::testing::{Meeting, Meetings, Pair, Step};
 use proptest::collection::vec;
@@ -13,10 +13,12 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 /// Settings and steps of each kind.
-fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 8] {
+fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 9] {
     let any_settings = || knobs().prop_map(Config::from);
     let crowd =
         (vec(newcomer(), 2..=12), vec(crowd_step(), 1..=120)).prop_map(|(crowd, later)| [crowd, later].concat());
+    let drain =
+        (vec(arrival(), 2..=12), vec(drain_step(), 1..=120)).prop_map(|(before, later)| [before, later].concat());
     [
         (any_settings(), vec(step(), 1..=120)).boxed(),
         (any_settings(), vec(hasty_step(), 1..=120)).boxed(),
@@ -26,6 +28,7 @@ fn kinds() -> [BoxedStrategy<(Config, Vec<Step>)>; 8] {
         (any_settings(), vec(slow_step(), 1..=120)).boxed(),
         (chatty_settings(), vec(chatty_step(), 1..=120)).boxed(),
         (crowded_settings(), vec(seat_step(), 1..=120)).boxed(),
+        (any_settings(), drain).boxed(),
     ]
 }
 

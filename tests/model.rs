@@ -11,8 +11,8 @@ use std::marker::PhantomData;
 
 use cases::cases;
 use lobbykeeper::testing::strategy::{
-    chatty_settings, chatty_step, crowd_settings, crowd_step, crowded_settings, door_step, hasty_step, knobs, newcomer,
-    patient_step, seat_step, slow_step, step,
+    arrival, chatty_settings, chatty_step, crowd_settings, crowd_step, crowded_settings, door_step, drain_step,
+    hasty_step, knobs, newcomer, patient_step, seat_step, slow_step, step,
 };
 use lobbykeeper::testing::{Outcome, Reference, Step, Subject};
 use lobbykeeper::{Config, Input};
@@ -91,6 +91,18 @@ impl Kind for Seats {
 
     fn step(_: usize, _: usize) -> BoxedStrategy<Step> {
         seat_step().boxed()
+    }
+}
+
+struct Drain;
+
+impl Kind for Drain {
+    fn step(number: usize, few: usize) -> BoxedStrategy<Step> {
+        if number < few {
+            arrival().boxed()
+        } else {
+            drain_step().boxed()
+        }
     }
 }
 
@@ -202,4 +214,7 @@ prop_state_machine! {
 
     #[test]
     fn they_agree_about_whom_a_seat_is_held_for(sequential STEPS => Machine<Seats>);
+
+    #[test]
+    fn they_agree_about_who_has_to_go_when_and_when_to_return(sequential STEPS => Machine<Drain>);
 }

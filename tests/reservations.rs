@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use support::{Desk, frame, secs};
 
-use RefusalRule::{Expired, LobbyFull, LobbyLocked, ReservationVoid, ServerFull, SourceLimit, UserLimit};
+use RefusalRule::{Draining, Expired, LobbyFull, LobbyLocked, ReservationVoid, ServerFull, SourceLimit, UserLimit};
 
 const ANN: &str = "ann";
 
@@ -505,6 +505,31 @@ fn locks_and_lowered_limits_are_for_those_who_come_later() {
         unreserved(&mut desk, ann()),
         Some(LobbyLocked),
         "a lock that was there is one"
+    );
+}
+
+#[test]
+fn a_drain_voids_all_seats_at_once_and_nobody_comes_in_with_one() {
+    let mut desk = Desk::open();
+    let conn = desk.connect("hall", ANN);
+    let [anns, bobs] = [ann(), of("bob")].map(|one| desk.reserve(one).unwrap());
+    desk.call(|manager, now, out| manager.drain(now, secs(1), Time::MAX, out));
+    assert_eq!(
+        desk.said(),
+        [
+            format!("{anns} of \"ann\" in \"den\" lapsed: the server is draining"),
+            format!("{bobs} of \"bob\" in \"den\" lapsed: the server is draining"),
+        ]
+    );
+    assert_eq!(desk.manager.stats().reserved_seats, 0);
+    assert_eq!(refused(&mut desk, ann().reservation(anns)), Some(Draining));
+    assert_eq!(desk.reserve(of("cat")).unwrap_err().rule(), Draining);
+
+    // Their seats are not waited for.
+    desk.closed(conn);
+    assert_eq!(
+        desk.said().last().map(String::as_str),
+        Some("drained within 0ns: nobody is left")
     );
 }
 

@@ -1,14 +1,15 @@
 //! Snapshots: a restored manager goes on as the first would have, and its ids, timers and counters with it.
 
 mod cases;
+mod snapshots;
 mod support;
 
 use std::net::Ipv4Addr;
 
 use cases::cases;
 use lobbykeeper::testing::strategy::{
-    chatty_settings, chatty_step, crowd_settings, crowd_step, crowded_settings, door_step, hasty_step, knobs, newcomer,
-    patient_steps, seat_step, slow_step, steps,
+    arrival, chatty_settings, chatty_step, crowd_settings, crowd_step, crowded_settings, door_step, drain_step,
+    hasty_step, knobs, newcomer, patient_steps, seat_step, slow_step, steps,
 };
 use lobbykeeper::testing::{Pair, Seen, Steps, View};
 use lobbykeeper::{
@@ -17,7 +18,8 @@ use lobbykeeper::{
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
+use snapshots::{draining, version_1};
 use support::{Desk, secs};
 
 /// The snapshot after a way through JSON.
@@ -102,6 +104,13 @@ proptest! {
         settings in crowded_settings(), steps in vec(seat_step(), 1..=120),
     ) {
         goes_on_from_everywhere(settings, &Steps(steps))?;
+    }
+
+    #[test]
+    fn so_it_does_where_it_is_about_who_has_to_go_when(
+        knobs in knobs(), before in vec(arrival(), 2..=12), steps in vec(drain_step(), 1..=120),
+    ) {
+        goes_on_from_everywhere(knobs.into(), &Steps([before, steps].concat()))?;
     }
 
     #[test]
@@ -226,14 +235,9 @@ fn desk() -> (Desk, [ConnId; 5]) {
     (desk, [ann, bob, second, third, dan])
 }
 
-/// As version 1 was once written. If this changes, so must the version.
-fn version_1() -> Value {
-    serde_json::from_str(include_str!("snapshots/version_1.json")).unwrap()
-}
-
 #[test]
 fn a_snapshot_of_version_1_is_written_as_ever_and_is_read_in_any_order_of_its_members() {
-    let (desk, _) = desk();
+    let (mut desk, _) = desk();
     let snapshot = desk.manager.snapshot();
     assert_eq!(snapshot.version(), 1);
     assert_eq!(serde_json::to_value(&snapshot).unwrap(), version_1());
@@ -246,6 +250,8 @@ fn a_snapshot_of_version_1_is_written_as_ever_and_is_read_in_any_order_of_its_me
     assert_eq!(serde_json::from_str::<Snapshot>(&sorted).unwrap(), snapshot);
     let back = Manager::restore(snapshot.clone(), [1, 2]).unwrap();
     assert_eq!(back.snapshot(), snapshot);
+    desk.call(|manager, now, out| manager.drain(now, secs(1), Time::from_secs(90), out));
+    assert_eq!(serde_json::to_value(desk.manager.snapshot()).unwrap(), draining());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Snapshots from strangers: what contradicts itself is refused, and what is accepted never leads to a panic.
 
 mod cases;
+mod snapshots;
 #[path = "fuzzing/tampering.rs"]
 mod tampering;
 
@@ -16,11 +17,8 @@ use lobbykeeper::{
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
+use snapshots::{draining, version_1};
 use tampering::{Tampering, pointers, tamper};
-
-fn version_1() -> Value {
-    serde_json::from_str(include_str!("snapshots/version_1.json")).unwrap()
-}
 
 /// Why this snapshot is refused, by the reader or by the manager; `None` if it is accepted.
 fn refusal(snapshot: Value) -> Option<String> {
@@ -79,15 +77,16 @@ fn objects(snapshot: &Value) -> impl Iterator<Item = String> {
 
 #[test]
 fn a_member_that_is_missing_is_refused_wherever_it_was() {
-    let whole = version_1();
     let mut tried = 0;
-    for at in objects(&whole) {
-        for key in whole.pointer(&at).unwrap().as_object().unwrap().keys() {
-            let mut less = whole.clone();
-            less.pointer_mut(&at).unwrap().as_object_mut().unwrap().remove(key);
-            let error = refusal(less).unwrap();
-            assert!(error.contains(&format!("missing field `{key}`")), "{at}/{key}: {error}");
-            tried += 1;
+    for whole in [version_1(), draining()] {
+        for at in objects(&whole) {
+            for key in whole.pointer(&at).unwrap().as_object().unwrap().keys() {
+                let mut less = whole.clone();
+                less.pointer_mut(&at).unwrap().as_object_mut().unwrap().remove(key);
+                let error = refusal(less).unwrap();
+                assert!(error.contains(&format!("missing field `{key}`")), "{at}/{key}: {error}");
+                tried += 1;
+            }
         }
     }
     assert!(tried > 100, "{tried}");
@@ -95,21 +94,30 @@ fn a_member_that_is_missing_is_refused_wherever_it_was() {
 
 #[test]
 fn a_member_that_nobody_knows_is_refused_wherever_it_is() {
-    let whole = version_1();
-    for at in objects(&whole).chain(["/config".into()]) {
-        let mut more = whole.clone();
-        more.pointer_mut(&at).unwrap()["colour"] = json!("red");
-        let error = refusal(more).unwrap();
-        assert!(error.contains("unknown field `colour`"), "{at}: {error}");
+    for whole in [version_1(), draining()] {
+        for at in objects(&whole).chain(["/config".into()]) {
+            let mut more = whole.clone();
+            more.pointer_mut(&at).unwrap()["colour"] = json!("red");
+            let error = refusal(more).unwrap();
+            assert!(error.contains("unknown field `colour`"), "{at}: {error}");
+        }
     }
 }
 
 #[test]
 fn a_contradiction_is_refused_and_named() {
-    let lines = include_str!("snapshots/contradictions.txt").lines();
-    for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    contradict(&version_1(), include_str!("snapshots/contradictions.txt"));
+}
+
+#[test]
+fn so_is_one_that_is_about_a_drain() {
+    contradict(&draining(), include_str!("snapshots/contradictions_of_drains.txt"));
+}
+
+fn contradict(whole: &Value, lines: &str) {
+    for line in lines.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (changes, says) = line.split_once(" => ").unwrap();
-        let mut snapshot = version_1();
+        let mut snapshot = whole.clone();
         for change in changes.split("; ") {
             let (at, value) = change.split_once(' ').unwrap();
             *snapshot.pointer_mut(at).unwrap() = serde_json::from_str(value).unwrap();

@@ -17,6 +17,7 @@ fn a_new_manager_has_counted_nothing() {
         let zero = match value {
             serde_json::Value::Object(counts) => counts.values().all(|count| *count == 0),
             serde_json::Value::Null => ["max_connections", "capacity_percent", "backlog"].contains(&name.as_str()),
+            serde_json::Value::Bool(is_so) => !is_so,
             value => *value == 0,
         };
         assert!(zero, "{name}: {value}");
@@ -301,14 +302,15 @@ fn the_json_has_the_names_at_its_top_level() {
             r#"{"total_connections":5,"max_connections":6,"capacity_percent":83.3,"active_lobbies":1,"#,
             r#""open_connections":5,"closing_connections":0,"users":5,"admissions":5,"#,
             r#""refusals":{"invalid_name":0,"server_full":0,"lobby_full":0,"user_limit":0,"#,
-            r#""lobby_locked":0,"source_limit":0,"expired":0,"reservation_void":0,"connect_rate":0},"#,
+            r#""lobby_locked":0,"source_limit":0,"expired":0,"reservation_void":0,"connect_rate":0,"draining":0},"#,
             r#""evictions":{"stale":0,"close_timeout":0,"replaced":0,"slow_consumer":0,"over_budget":0},"closes":0,"#,
             r#""messages_in":0,"bytes_in":0,"messages_out":0,"bytes_out":0,"#,
             r#""pings":0,"pongs":0,"missed_pings":0,"#,
             r#""stale_ids":0,"clock_steps_back":0,"pauses":0,"suspended":0,"expired":0,"#,
             r#""backlog":null,"dropped_messages":0,"excess_flushes":0,"#,
             r#""drops":{"connection_rate":0,"user_rate":0,"too_big":0},"violations":0,"closes_rate_limited":0,"#,
-            r#""reserved_seats":0,"reservations":{"made":0,"used":0,"released":0,"lapsed":0}}"#,
+            r#""reserved_seats":0,"reservations":{"made":0,"used":0,"released":0,"lapsed":0},"#,
+            r#""draining":false,"drained":0}"#,
         )
     );
 }

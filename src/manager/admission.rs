@@ -137,6 +137,7 @@ impl Manager {
             expires,
             reservation,
         } = handshake;
+        self.check_drain()?;
         self.check_name(lobby_name)?;
         self.check_name(user_name)?;
         if let &Some(expires) = expires {
@@ -248,6 +249,7 @@ impl Manager {
             RefusalRule::Expired => refusals.expired += 1,
             RefusalRule::ConnectRate => refusals.connect_rate += 1,
             RefusalRule::ReservationVoid => refusals.reservation_void += 1,
+            RefusalRule::Draining => refusals.draining += 1,
         }
         self.config.answers.refusal(breach, self.clock.time())
     }

@@ -57,6 +57,7 @@ impl Manager {
                 Request::Extend { conn, expires } => Reply::Changed(self.extend(now, conn, expires, out)),
                 Request::Reserve(handshake) => Reply::Reserved(self.reserve(now, handshake, out)),
                 Request::Release { reservation } => Reply::Changed(self.release(now, reservation, out)),
+                Request::Drain { every, deadline } => Reply::Changed(self.drain(now, every, deadline, out)),
             },
         }
     }

@@ -90,8 +90,8 @@ impl Manager {
         Inbound::Handled
     }
 
-    /// Time passed: closes who has expired, gives up the seats that were reserved for too long, sends the pings that are
-    /// due, evicts who is stale or did not close in time.
+    /// Time passed: closes who has expired and whose turn it is in a [drain](Self::drain), gives up the seats that were
+    /// reserved for too long, sends the pings that are due, evicts who is stale or did not close in time.
     ///
     /// Before [`next_deadline`](Self::next_deadline) it writes nothing; at it, it may. O(due × log n).
     pub fn tick(&mut self, now: Time, out: &mut Outbox) {
@@ -99,6 +99,7 @@ impl Manager {
         // Before the pings, so that nobody is asked for a sign of life who is told to go.
         self.close_expired(moment, out);
         self.give_up_seats(moment, out);
+        self.close_draining(moment, out);
         let mut pings = PingBatch::start(out);
         while let Some((due, slot)) = self.deadlines.peek()
             && due <= moment.active
@@ -114,7 +115,7 @@ impl Manager {
     pub fn next_deadline(&self) -> Option<Time> {
         let check = self.earliest_due().and_then(|due| self.clock.to_time(due));
         let expiry = self.expiries.peek().map(|(expires, _)| expires);
-        check.into_iter().chain(expiry).min()
+        check.into_iter().chain(expiry).chain(self.next_drain()).min()
     }
 
     /// Asks each open connection of a user for a round-trip time within `timeout`, or

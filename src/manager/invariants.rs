@@ -10,6 +10,7 @@ use super::Manager;
 use super::conn::{Conn, Phase};
 use super::transitions::Population;
 use crate::clock::Active;
+use crate::drain::Drain;
 use crate::id::{ConnId, LobbyId};
 use crate::invariant::{Invariant, Violation, ensure};
 use crate::limit::Limit;
@@ -39,6 +40,7 @@ impl Manager {
         }
         self.check_doors()?;
         self.check_reservations()?;
+        self.check_drain_state()?;
         self.check_population()?;
         self.check_limits()?;
         self.check_rates()?;
@@ -81,6 +83,7 @@ impl Manager {
         self.presences.check()?;
         self.deadlines.check()?;
         self.expiries.check()?;
+        self.drain.as_ref().map_or(Ok(()), |drain| drain.order.check())?;
         self.sources.check()?;
         self.seats.check(longest)?;
         self.clock.check(self.counters.pauses)?;
@@ -273,6 +276,30 @@ impl Manager {
         )
     }
 
+    fn check_drain_state(&self) -> Result<(), Violation> {
+        let counted = (self.counters.drained, self.counters.refusals.draining);
+        let Some(Drain { schedule, order }) = &self.drain else {
+            return ensure(counted == (0, 0), Invariant::DrainBegun, || format!("{counted:?}"));
+        };
+        let fault = schedule.fault(self.clock.time());
+        ensure(fault.is_none(), Invariant::DrainSlots, || {
+            format!("{fault:?}: {schedule:?}")
+        })?;
+        let mut open = 0;
+        for (id, _) in self.conns().filter(|(_, conn)| conn.is_open()) {
+            open += 1;
+            let (place, wanted) = (order.get(id.index()), self.place_in_drain(id));
+            ensure(place == Some(wanted), Invariant::DrainOrder, || {
+                format!("{id} is at {place:?}, not at {wanted}")
+            })?;
+        }
+        ensure(order.len() == open, Invariant::DrainOrder, || {
+            format!("{} wait, and {open} are open", order.len())
+        })?;
+        let reserved = self.seats.len();
+        ensure(reserved == 0, Invariant::DrainSeats, || format!("{reserved} are held"))
+    }
+
     fn check_population(&self) -> Result<(), Violation> {
         let waiting = self.conns().filter(|(id, _)| self.deadlines.get(id.index()).is_some());
         let waiting = waiting.count();
@@ -377,7 +404,8 @@ impl Manager {
         ensure(admitted <= counters.admissions, Invariant::Admissions, details)?;
         let closing = u64::from(self.population.closing);
         let told = sum(&[closing, evictions.close_timeout, evictions.replaced]);
-        let closes = (told..=counters.admissions).contains(&counters.closes) && counters.expired <= counters.closes;
+        let by_time = sum(&[counters.expired, counters.drained]);
+        let closes = (told..=counters.admissions).contains(&counters.closes) && by_time <= counters.closes;
         ensure(closes, Invariant::Closes, details)?;
         let settled = sum(&[counters.pongs, counters.missed_pings]) <= counters.pings;
         ensure(

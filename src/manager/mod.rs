@@ -3,6 +3,7 @@
 mod admission;
 mod apply;
 mod conn;
+mod drain;
 mod expiry;
 mod flow;
 mod health;
@@ -28,6 +29,7 @@ use self::transitions::Population;
 use crate::backlog::Backlogs;
 use crate::clock::{Active, Clock, Moment};
 use crate::config::{Config, ConfigError};
+use crate::drain::Drain;
 use crate::ending::Ending;
 use crate::event::Cause;
 use crate::id::ConnId;
@@ -87,6 +89,8 @@ pub struct Manager {
     /// Where in a run of members those are whom a broadcast leaves out; kept for its memory.
     excepted: Vec<usize>,
     backlogs: Backlogs,
+    /// The server is being emptied.
+    drain: Option<Drain>,
 }
 
 impl Manager {
@@ -124,6 +128,7 @@ impl Manager {
             stale_wave: false,
             excepted: Vec::new(),
             backlogs: Backlogs::new(&config),
+            drain: None,
             config,
         })
     }
@@ -147,8 +152,8 @@ impl Manager {
         if self.stale_wave && !self.is_stale_wave() {
             self.stale_wave = false;
         }
-        // Not the expiries: one that was overslept says nothing of anybody's silence, and may have passed when it was
-        // set.
+        // Not the expiries, nor a drain's times: one that was overslept says nothing of anybody's silence, and may have
+        // passed when it was set.
         let deadline = self.earliest_due();
         let (moment, paused) = self.clock.advance(now, deadline, self.pause_tolerance);
         if let Some(by) = paused {

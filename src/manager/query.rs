@@ -167,6 +167,8 @@ impl Manager {
             closes_rate_limited: counters.closes_rate_limited,
             reserved_seats: slots::index(self.seats.len()),
             reservations: counters.reservations,
+            draining: self.is_draining(),
+            drained: counters.drained,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Seats that are held for those who are still to come.
 
+use alloc::vec::Vec;
+
 use super::Manager;
 use super::admission::Admission;
 use crate::clock::Moment;
@@ -31,8 +33,8 @@ impl Manager {
     ///
     /// The seat is given up, with [`ReservationLapsed`](crate::Notice::ReservationLapsed), by the first
     /// [`tick`](Self::tick) when [`Config::reservation_ttl`](crate::Config::reservation_ttl) is over, in which pauses of the
-    /// server do not count, and which begins anew if there was one; and by [`kick_user`](Self::kick_user) for its user. It is [released](Self::release) without
-    /// a word. Kicks of the lobby and [`close_all`](Self::close_all) are about connections that are there, and leave it.
+    /// server do not count, and which begins anew if there was one; by [`kick_user`](Self::kick_user) for its user; and by a
+    /// [`drain`](Self::drain). It is [released](Self::release) without a word. Kicks of the lobby and [`close_all`](Self::close_all) are about connections that are there, and leave it.
     ///
     /// If the handshake has a good reservation already, that is returned, and nothing else happens. Writes nothing.
     /// O(log n), and O(reservations of the user) where somebody is to be replaced.
@@ -165,6 +167,14 @@ impl Manager {
                 let due = moment.active.after(self.reservation_ttl);
                 self.seats.prolong(seat, due, self.clock.pauses);
             }
+        }
+    }
+
+    /// Gives up all seats.
+    pub(super) fn void_all_seats(&mut self, why: Lapse, out: &mut Outbox) {
+        let seats: Vec<_> = self.seats.slots().collect();
+        for seat in seats {
+            self.give_up_seat(seat, why, out);
         }
     }
 

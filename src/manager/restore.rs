@@ -8,6 +8,7 @@ use super::rates::Meter;
 use crate::backlog::SavedBacklog;
 use crate::clock::Active;
 use crate::config::{Config, MAX_CONNECTIONS};
+use crate::drain::Drain;
 use crate::id::{ConnId, Key, LobbyId};
 use crate::limit::Limit;
 use crate::names::{HashKey, Names, Unrestorable};
@@ -45,6 +46,7 @@ impl Manager {
         manager.restore_seats(&state)?;
         manager.check_seats()?;
         manager.restore_backlogs(state.backlogs.as_deref())?;
+        manager.restore_drain(&state)?;
         // What was looked at one by one is looked at as a whole, by the very checks that the tests make after each call.
         manager.check_invariants()?;
         Ok(manager)
@@ -402,6 +404,17 @@ impl Manager {
             fault: "a connection to be replaced that is not open, is another's or gives way already",
         })?;
         self.claim(seat.id.index(), victim);
+        Ok(())
+    }
+
+    fn restore_drain(&mut self, state: &State) -> Result<(), RestoreError> {
+        let Some(schedule) = &state.drain else {
+            return Ok(());
+        };
+        if let Some(fault) = schedule.fault(self.clock.time()) {
+            return Err(RestoreError::Drain(fault));
+        }
+        self.line_up(Drain::restore(schedule.clone()));
         Ok(())
     }
 

@@ -99,6 +99,7 @@ impl Manager {
             reservations: self.save_seats(),
             free_reservations: self.seats.free().collect(),
             retired_reservations: self.seats.retired().collect(),
+            drain: self.drain.as_ref().map(|drain| drain.schedule.clone()),
         })
     }
 

@@ -226,6 +226,7 @@ impl Manager {
         if record.connections == 0 {
             self.users.remove(user);
         }
+        self.tell_if_drained(out);
     }
 
     /// Holds a seat for one who is to come. `victim` is to give way then; the limits have been checked.
@@ -312,5 +313,8 @@ impl Manager {
         self.population.users -= u32::from(record.open_count == 0);
         self.population.open -= 1;
         self.backlogs.forget(slot);
+        if let Some(drain) = &mut self.drain {
+            drain.leave(slot, self.clock.time());
+        }
     }
 }

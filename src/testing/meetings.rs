@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::model::{Conn, Lobby, Model, Phase};
+use super::model_drain::Drain;
 use super::model_entry::at_limit;
 use super::told::{Answered, NotEntered, Outcome, Told};
 use crate::{
-    Call, ConnId, Event, Eviction, Except, Handshake, Inbound, Input, LobbyRef, RefusalRule, Request, Time,
+    Call, Closing, ConnId, Event, Eviction, Except, Handshake, Inbound, Input, LobbyRef, RefusalRule, Request, Time,
     UserOverflow,
 };
 
@@ -70,7 +71,7 @@ meetings! {
     /// reservation, kick of the user: void at once
     ReservationKick,
     /// reservation, drain: void at once
-    ReservationDrain ahead,
+    ReservationDrain,
     /// reservation, lock: honoured
     ReservationLock,
     /// reservation, lowered limit: honoured
@@ -84,11 +85,11 @@ meetings! {
     /// breaker, close time-out: evictions of closing ones are never held
     BreakerCloseTimeout,
     /// drain, second drain: may only tighten
-    DrainDrain ahead,
+    DrainDrain,
     /// drain, switch or broadcast: open connections keep all rights
-    DrainSwitch ahead,
+    DrainSwitch,
     /// drain, reconnect slot: the k-th close gets slot k, however it left
-    DrainSlot ahead,
+    DrainSlot,
     /// switch, full target: refused, source untouched
     SwitchFull,
     /// switch, locked target: refused, source untouched
@@ -145,6 +146,10 @@ meetings! {
     ReservationKickLobby,
     /// pause, reservation: its time stands still
     PauseReservation,
+    /// pause, drain: it is not postponed
+    PauseDrain,
+    /// drain, expiry: goes with its own words, and uses up a slot
+    DrainExpiry,
 }
 
 impl fmt::Display for Meeting {
@@ -227,11 +232,14 @@ impl Scene<'_> {
                 met.push((Meeting::ClosingMessage, stale && self.was_closing(*conn)));
                 met.extend(self.message(*conn));
             }
-            Call::Event(Event::Tick) => met.extend(self.tick()),
             Call::Event(Event::Flushed { conn, .. }) => {
                 let ignored = self.outcome.answered == Answered::Changed(false) && self.outcome.told.is_empty();
                 let told = self.before.queued() == self.after.queued() && self.before.reported;
                 met.push((Meeting::ClosingBacklog, ignored && told && self.was_closing(*conn)));
+            }
+            Call::Event(Event::Tick) => {
+                met.extend(self.tick());
+                met.extend(self.drain_tick());
             }
             Call::Request(Request::Kick { conn, .. }) => {
                 let refused = self.outcome.answered == Answered::Changed(false);
@@ -242,8 +250,15 @@ impl Scene<'_> {
                 met.extend(self.broadcast(lobby, except));
                 met.push((Meeting::EvictWithinSend, self.evicts_within_send()));
             }
+            Call::Request(Request::Drain { every, deadline }) => {
+                let looser = |drain: &Drain| drain.is_tighter_than(*every, *deadline);
+                let asked = self.before.drain.as_ref().is_some_and(looser);
+                let (before, after) = (self.before.next_drain(), self.after.next_drain());
+                met.push((Meeting::DrainDrain, asked && before.is_some() && after <= before));
+            }
             _ => {}
         }
+        met.push((Meeting::DrainSwitch, self.has_rights_in_a_drain(call)));
         met
     }
 
@@ -354,6 +369,32 @@ impl Scene<'_> {
             (Meeting::PauseBreaker, would_wave && !waves),
             (Meeting::BreakerCloseTimeout, closing && before.too_many_are_silent()),
         ]
+    }
+
+    fn drain_tick(&self) -> [(Meeting, bool); 3] {
+        let Self { before, outcome, .. } = *self;
+        let closes = |wanted: Closing| {
+            let mut told = outcome.told.iter();
+            told.any(|told| matches!(told, Told::Close { cause, .. } if *cause == wanted))
+        };
+        let paused = outcome.told.iter().any(|told| matches!(told, Told::Paused { .. }));
+        let drains = closes(Closing::Draining);
+        let gone = before.drain.as_ref().map_or(0, |drain| drain.gone.len());
+        let otherwise = gone as u64 > before.counted.drained;
+        [
+            (Meeting::DrainSlot, drains && otherwise),
+            (Meeting::PauseDrain, drains && paused),
+            (Meeting::DrainExpiry, before.drain.is_some() && closes(Closing::Expired)),
+        ]
+    }
+
+    fn has_rights_in_a_drain(&self, call: &Call<'_>) -> bool {
+        let got_it = match (call, &self.outcome.answered) {
+            (Call::Request(Request::SwitchLobby { .. } | Request::Join { .. }), Answered::Entered(Ok(_))) => true,
+            (Call::Request(Request::Broadcast { .. }), Answered::Addressed(addressed)) => *addressed > 0,
+            _ => false,
+        };
+        got_it && self.before.drain.is_some()
     }
 
     fn switch(&self, conn: ConnId, from: &LobbyRef<'_>, to: &str) -> [(Meeting, bool); 4] {

@@ -21,6 +21,7 @@ impl Scene<'_> {
             Call::Request(Request::Reserve(handshake)) => {
                 met.push((Meeting::ReservationFull, self.is_shared(handshake)));
             }
+            Call::Request(Request::Drain { .. }) => met.push((Meeting::ReservationDrain, self.lapses(Lapse::Draining))),
             Call::Request(Request::KickUser { .. }) => met.push((Meeting::ReservationKick, self.lapses(Lapse::Kicked))),
             Call::Request(Request::KickLobby { lobby, .. }) => {
                 met.push((Meeting::ReservationKickLobby, self.outlives_kick_of(lobby)));

@@ -17,7 +17,8 @@
 //!   The first [`Difference`] comes with a log that can be [replayed](replay).
 //! - [`Meetings`] counts how often a run came to the places where two rules meet.
 //! - [`Sim`] is a whole simulated world around a manager: clients, their links, a driver, and what goes wrong. It shows
-//!   what your settings come to under load, faults and storms.
+//!   what your settings come to under load, faults and storms. A [`Handover`] is one in which a server is emptied and
+//!   another takes over.
 //!
 //! An application needs the first two: its own rules are its own model, and that the manager keeps its rules is tested
 //! here. The others are for who changes the manager, or puts another in its place.
@@ -44,6 +45,7 @@ mod meetings_seats;
 mod model;
 mod model_clock;
 mod model_doors;
+mod model_drain;
 mod model_entry;
 mod model_flow;
 mod model_health;
@@ -56,6 +58,7 @@ mod seen;
 mod settings;
 mod sim;
 mod step;
+mod step_input;
 pub mod strategy;
 mod told;
 mod view;
@@ -68,8 +71,8 @@ pub use replay::replay;
 pub use seen::Seen;
 pub use settings::Knobs;
 pub use sim::{
-    Departure, Fault, Network, Reconnect, Report, RoundTrips, Scenario, ScenarioError, Sim, StaleTruth, Stalls,
-    WakeOrder,
+    Departure, Fault, Goodbye, Handover, HandoverReport, Network, Reconnect, Report, RoundTrips, Scenario,
+    ScenarioError, Sim, StaleTruth, Stalls, WakeOrder,
 };
 pub use step::{Act, But, Name, Said, Stamp, Step, Steps, Style, Swap, Ticket, Until, When, Where, Who};
 pub use told::Outcome;

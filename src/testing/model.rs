@@ -10,6 +10,7 @@ use crate::{
 };
 
 use super::model_clock::{Clock, LAST, nanos};
+use super::model_drain::Drain;
 use super::model_flow::{Class, Queue};
 use super::model_health::Health;
 use super::model_rates::Taken;
@@ -43,6 +44,7 @@ pub struct Model {
     pub(crate) reservations: Vec<Reservation>,
     /// What the call under way has written.
     pub(super) told: Vec<Told>,
+    pub(super) drain: Option<Drain>,
 }
 
 #[derive(Clone, Debug)]
@@ -118,6 +120,8 @@ pub(crate) struct Counted {
     pub(super) too_big: u64,
     pub(super) closes_rate_limited: u64,
     pub(crate) seats: CountedSeats,
+    pub(super) refused_draining: u64,
+    pub(super) drained: u64,
 }
 
 /// Which ids come next: an index that was freed last is used again first, with the next generation.
@@ -158,6 +162,7 @@ impl Model {
             reservation_ids: Ids::default(),
             reservations: Vec::new(),
             told: Vec::new(),
+            drain: None,
         }
     }
 
@@ -227,6 +232,7 @@ impl Model {
             Request::Extend { conn, expires } => Answered::Changed(self.extend(*conn, *expires)),
             Request::Reserve(handshake) => Answered::Reserved(self.reserve(handshake)),
             Request::Release { reservation } => Answered::Changed(self.release(*reservation)),
+            Request::Drain { every, deadline } => Answered::Changed(self.drain(*every, *deadline)),
         }
     }
 
@@ -353,6 +359,7 @@ impl Model {
         for seat in &mut self.reservations {
             seat.replaces = seat.replaces.filter(|&conn| conn != id);
         }
+        self.use_slot();
     }
 
     pub(super) fn evict(&mut self, id: ConnId, cause: Eviction) {
@@ -416,6 +423,7 @@ impl Model {
             ending,
         });
         self.conn_ids.free.push(id.index());
+        self.tell_if_drained();
         true
     }
 

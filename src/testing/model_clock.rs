@@ -37,7 +37,7 @@ pub(crate) fn nanos(duration: Duration) -> u128 {
 impl Model {
     /// A clock that steps back is clamped. What is later than the earliest check time by more than the tolerance was
     /// a pause: it is not lived through, but for what lies before the previous call, when the server was awake. An
-    /// expiry that was overslept is no sign of a pause.
+    /// expiry or a drain that was overslept is no sign of a pause.
     pub(super) fn read_clock(&mut self, now: u64) {
         if now < self.clock.last {
             self.clock.steps_back += 1;
@@ -69,6 +69,7 @@ impl Model {
         let check = self.earliest_check();
         let check = check.and_then(|check| u64::try_from(check + u128::from(self.clock.suspended)).ok());
         let expiries = self.open_conns().filter_map(|conn| conn.expires);
-        expiries.chain(check.map(Time::from_nanos)).min()
+        let check = check.map(Time::from_nanos);
+        expiries.chain(check).chain(self.next_drain()).min()
     }
 }

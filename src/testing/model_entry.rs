@@ -56,6 +56,7 @@ impl Model {
     /// How a newcomer gets in, or what stands against it.
     pub(crate) fn admission(&self, handshake: &Handshake<'_>) -> Result<Way, Against> {
         let (lobby, user) = (&*handshake.lobby, &*handshake.user);
+        self.check_drain()?;
         self.check_name(lobby)?;
         self.check_name(user)?;
         self.check_expiry(handshake)?;
@@ -180,6 +181,7 @@ impl Model {
             RefusalRule::Expired => (&answers.expired, false),
             RefusalRule::ConnectRate => (&connect_rate, false),
             RefusalRule::ReservationVoid => (&answers.reservation_void, false),
+            RefusalRule::Draining => (&answers.draining, false),
             RefusalRule::InvalidName => (&answers.invalid_name, false),
         };
         let reason = close.reason();
@@ -209,6 +211,7 @@ impl Model {
             RefusalRule::Expired => self.counted.refused_expired += 1,
             RefusalRule::ConnectRate => self.counted.connect_rate += 1,
             RefusalRule::ReservationVoid => self.counted.seats.void += 1,
+            RefusalRule::Draining => self.counted.refused_draining += 1,
         }
         self.refusal(against)
     }

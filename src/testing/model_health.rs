@@ -193,6 +193,7 @@ impl Model {
     pub(super) fn tick(&mut self) {
         self.close_expired();
         self.give_up_seats();
+        self.close_draining();
         let mut pinged = Vec::new();
         loop {
             let due = self

@@ -134,6 +134,14 @@ impl Model {
         }
     }
 
+    pub(super) fn void_all_seats(&mut self, why: Lapse) {
+        let mut all: Vec<_> = self.reservations.iter().map(|seat| seat.id).collect();
+        all.sort_by_key(|id| id.index());
+        for id in all {
+            self.lapse(id, why);
+        }
+    }
+
     /// Gives up all seats whose time is up, the earliest first and at one instant by index. If there was a pause, their
     /// time begins anew.
     pub(super) fn give_up_seats(&mut self) {

@@ -114,6 +114,20 @@ pub fn crowded_settings() -> impl Strategy<Value = Config> {
     )
 }
 
+/// A step around a drain, of those who came before.
+pub fn drain_step() -> impl Strategy<Value = Step> {
+    let act = prop_oneof![
+        8 => Just(Act::Tick),
+        3 => drain(),
+        1 => who().prop_map(|who| Act::Closed(who, Cause::Peer)),
+        1 => (who(), until()).prop_map(|(who, until)| Act::Extend(who, until)),
+        1 => (who(), place(), name()).prop_map(|(who, from, to)| Act::Switch(who, from, to)),
+        1 => (place(), but(), any::<u8>()).prop_map(|(lobby, but, number)| Act::Broadcast(lobby, but, number)),
+        2 => act(),
+    ];
+    (when(), act).prop_map(|(when, act)| Step { when, act })
+}
+
 /// A step of few connections over long times, so that it is about who is still there.
 pub fn patient_step() -> impl Strategy<Value = Step> {
     let act = prop_oneof![
@@ -170,6 +184,14 @@ pub fn chatty_settings() -> impl Strategy<Value = Config> {
         };
         *(if of_users { user_rate } else { message_rate }) = number | 1;
         Knobs(knobs).into()
+    })
+}
+
+/// Somebody comes in at once, to wherever it is.
+pub fn arrival() -> impl Strategy<Value = Step> {
+    (name(), name()).prop_map(|(lobby, user)| Step {
+        when: When::After(0),
+        act: Act::Connect(lobby, user),
     })
 }
 
@@ -306,7 +328,7 @@ fn act() -> impl Strategy<Value = Act> {
         5 => (who(), name()).prop_map(|(who, lobby)| Act::Join(who, lobby)),
         5 => (who(), place(), name()).prop_map(|(who, from, to)| Act::Switch(who, from, to)),
         4 => (who(), place()).prop_map(|(who, lobby)| Act::Leave(who, lobby)),
-        1 => Just(Act::CloseAll),
+        1 => prop_oneof![4 => Just(Act::CloseAll), 1 => drain()],
         8 => doors(),
         6 => (who(), flushed()).prop_map(|(who, part)| Act::Flushed(who, part)),
         4 => seats(),
@@ -364,6 +386,15 @@ fn seats() -> impl Strategy<Value = Act> {
         1 => ticket().prop_map(Act::Release),
         1 => ticket().prop_map(Act::ReserveAgain),
     ]
+}
+
+/// Rare, since nobody comes in any more.
+fn drain() -> impl Strategy<Value = Act> {
+    let every = prop_oneof![
+        3 => 0..3 * SECOND,
+        2 => select(vec![0, 1, 1_000_000, 1_500_000, SECOND, u64::MAX]),
+    ];
+    (every, until()).prop_map(|(every, until)| Act::Drain(every, until))
 }
 
 fn until() -> impl Strategy<Value = Until> {

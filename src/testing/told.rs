@@ -104,6 +104,9 @@ pub(crate) enum Told {
         user: String,
         why: Lapse,
     },
+    Drained {
+        took: Duration,
+    },
 }
 
 /// All that came of one call: what it returned and what it wrote, as owned values that can be compared and printed.
@@ -221,6 +224,7 @@ impl From<Notice<'_>> for Told {
                 user: user.into(),
                 why,
             },
+            Notice::Drained { took } => Self::Drained { took },
         }
     }
 }

@@ -172,7 +172,12 @@ impl View {
         for (.., answer) in &mut self.can_accept {
             match answer {
                 Err(refusal) if refusal.rule == RefusalRule::ConnectRate => *answer = Ok(()),
-                Err(refusal) => refusal.receipt.at = Time::ZERO,
+                Err(refusal) => {
+                    refusal.receipt.at = Time::ZERO;
+                    if refusal.rule == RefusalRule::Draining {
+                        refusal.receipt.seen = 0;
+                    }
+                }
                 Ok(()) => {}
             }
         }
@@ -277,6 +282,7 @@ fn expected_stats(model: &Model) -> Value {
             "expired": counted.refused_expired,
             "connect_rate": counted.connect_rate,
             "reservation_void": counted.seats.void,
+            "draining": counted.refused_draining,
         },
         "evictions": {
             "stale": counted.evicted_stale,
@@ -318,6 +324,8 @@ fn expected_stats(model: &Model) -> Value {
             "released": counted.seats.released,
             "lapsed": counted.seats.lapsed,
         },
+        "draining": model.drain.is_some(),
+        "drained": counted.drained,
     })
 }
 

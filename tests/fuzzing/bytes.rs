@@ -134,6 +134,7 @@ impl Bytes<'_> {
         let byte = self.next();
         let few = byte >> 4;
         match byte % 15 {
+            0 if byte == 240 => Act::Drain(self.timeout().unwrap_or(1_000_000_000), self.until()),
             0 => Act::Lock(self.place()),
             1 => Act::Unlock(self.place()),
             2 => Act::KickUser(self.name()),

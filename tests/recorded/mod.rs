@@ -165,6 +165,10 @@ fn door() -> impl Strategy<Value = Request<'static>> {
         (prop::sample::select(RateLimit::ALL.to_vec()), rate())
             .prop_map(|(limit, rate)| Request::SetRate { limit, rate }),
         (conn(), expires()).prop_map(|(conn, expires)| Request::Extend { conn, expires }),
+        (0_u64..2_000, expires()).prop_map(|(every, deadline)| Request::Drain {
+            every: Duration::from_millis(every),
+            deadline: deadline.unwrap_or(Time::MAX),
+        }),
     ]
 }
 

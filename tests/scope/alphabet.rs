@@ -18,7 +18,7 @@
 //! `send_to`, `send_to_user` and `broadcast_all` (they write and change nothing, as `broadcast` does), other causes of an
 //! end (handed through), other frames and pongs to earlier pings (heard, as a text is), clocks that step back (clamped to
 //! now). Nor are those here that would make each of these states many, and that meet others at the doors alone: locks, kicks
-//! of users and lobbies, limits that change, sources, expiries and reservations. The random tests have them all.
+//! of users and lobbies, limits that change, sources, expiries, reservations and drains. The random tests have them all.
 
 use lobbykeeper::testing::{Act, But, Name, Reference, Said, Stamp, Step, Style, When, Where, Who};
 use lobbykeeper::{Cause, ConnId, Manager};

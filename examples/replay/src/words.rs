@@ -74,6 +74,7 @@ pub(crate) fn input(turn: &Turn<'_>) -> String {
             Request::Extend { conn, expires: None } => format!("{} may stay for ever", who(conn)),
             Request::Reserve(handshake) => format!("reserve a seat: {}", self::handshake(handshake)),
             Request::Release { reservation } => format!("release {reservation}"),
+            Request::Drain { every, deadline } => format!("drain, one in each {every:?}, until {deadline}"),
             other => format!("{other:?}"),
         },
     }

@@ -369,6 +369,35 @@ fn one_who_sent_too_much_is_explained_by_what_was_dropped() {
 }
 
 #[test]
+fn one_whom_a_drain_closed_is_explained_by_whose_turn_it_was() {
+    let (mut out, mut log) = (Outbox::new(), Vec::new());
+    let mut recorder = Recorder::new(Config::default(), &mut log).unwrap();
+    let drain = Request::Drain {
+        every: Duration::from_secs(10),
+        deadline: Time::from_secs(60),
+    };
+    let connect = Event::Connected(Handshake::new("den", "ann"));
+    for (seconds, call) in [
+        (1, Call::Event(connect)),
+        (2, Call::Request(drain)),
+        (2, Call::Event(Event::Tick)),
+    ] {
+        let at = Time::from_secs(seconds);
+        recorder.apply(Input { at, call }, &mut out, &mut log);
+    }
+    let log = file("drained", log);
+    let said = replay(&[&"explain", &log, &"c0v1"]);
+    let close = "close c0v1: 1012 \"draining;retry=0\": draining (saw 2000000000, threshold 2000000000, at 2s)";
+    assert!(said.out.contains(close), "{}", said.out);
+    let said = replay(&[&"explain", &log, &"3"]);
+    assert!(
+        said.out.contains("at 2s: drain, one in each 10s, until 60s\n"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
 fn one_who_has_not_ended_is_said_to_be_there() {
     let said = replay(&[&"explain", &file("open", log()), &"c0v1"]);
     assert_eq!(said.code, Some(0));

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use lobbykeeper::testing::{Fault, Report, Scenario, ScenarioError, Sim, WakeOrder};
+use lobbykeeper::testing::{Fault, Goodbye, Handover, Report, Scenario, ScenarioError, Sim, WakeOrder};
 use lobbykeeper::{Config, UserOverflow};
 
 use self::args::Args;
@@ -21,7 +21,7 @@ const IN_FULL_SWING: Duration = secs(120);
 fn main() -> ExitCode {
     let args = Args::parse();
     let mut verdict = Verdict::default();
-    let reported = [whole_day, pauses, clock_steps, storms, outage]
+    let reported = [whole_day, pauses, clock_steps, storms, outage, handover]
         .into_iter()
         .try_for_each(|part| part(args, &mut verdict));
     if let Err(error) = reported {
@@ -41,6 +41,8 @@ struct Verdict {
     limits_overrun: u64,
     false_round_trips: u64,
     left_over: u64,
+    /// Drains after which more came back in a second than had been asked for.
+    stampedes: u64,
 }
 
 impl Verdict {
@@ -63,8 +65,10 @@ impl Verdict {
             limits_overrun,
             false_round_trips,
             left_over,
+            stampedes,
         } = *self;
-        innocent + ghosts_over_bound + evicted_early + limits_overrun + false_round_trips + left_over == 0
+        let broken = innocent + ghosts_over_bound + evicted_early + limits_overrun + false_round_trips;
+        broken + left_over + stampedes == 0
     }
 }
 
@@ -73,13 +77,14 @@ impl std::fmt::Display for Verdict {
         write!(
             f,
             "In all worlds together: false evictions {}, ghosts over the bound {}, evicted too early {}, limits overrun {}, \
-             false round trips {}, left over {}.",
+             false round trips {}, left over {}, stampedes {}.",
             self.innocent,
             self.ghosts_over_bound,
             self.evicted_early,
             self.limits_overrun,
             self.false_round_trips,
-            self.left_over
+            self.left_over,
+            self.stampedes
         )
     }
 }
@@ -287,6 +292,70 @@ fn admissions_within_ten_seconds(scenario: Scenario, from: Duration) -> Result<u
     let before = sim.report().admissions;
     sim.run_until(from + secs(10));
     Ok(sim.report().admissions - before)
+}
+
+/// So many clients can the next server take in each second.
+const RATE: u32 = 1_000;
+
+fn handover(args: Args, verdict: &mut Verdict) -> Result<(), ScenarioError> {
+    let clients = if args.quick { 10_000 } else { 100_000 };
+    // A tenth is kept for what the network does to packets, and one second is as good as another.
+    let every = secs(1) / RATE * 11 / 10;
+    println!("# A server ends, and its {clients} clients go to another, which can take {RATE} in each second\n");
+    let mut table = Table::new(&[
+        "the first server",
+        "closed in a second",
+        "came in a second",
+        "all are there after",
+        "longest absence",
+        "left by themselves",
+        "dropped",
+        "drained after",
+    ]);
+    let drain = |within| Goodbye::Drain { every, within };
+    let slots = every * clients;
+    let ways = [
+        ("closes all at once", Goodbye::AllAtOnce, secs(0)),
+        ("is drained, without haste", drain(2 * slots), secs(0)),
+        ("is drained in half the time", drain(slots / 2), secs(0)),
+        ("is drained at once", drain(secs(0)), secs(0)),
+        ("is drained, and stands still for 4 s", drain(2 * slots), secs(4)),
+    ];
+    let start = Instant::now();
+    for (name, goodbye, pause) in ways {
+        let handover = Handover {
+            seed: args.seed,
+            clients,
+            goodbye,
+            leave_percent: 2,
+            deaf_percent: 1,
+            pause,
+            ..Handover::default()
+        };
+        let report = handover.run().map_err(ScenarioError::Config)?;
+        let drained = goodbye != Goodbye::AllAtOnce;
+        if drained {
+            verdict.stampedes += u64::from(report.most_returns_per_second > RATE.into());
+            verdict.left_over += report.drained.abs_diff(1);
+        }
+        table.row(vec![
+            name.into(),
+            report.most_closes_per_second.to_string(),
+            report.most_returns_per_second.to_string(),
+            seconds(report.last_return),
+            seconds(report.longest_absence),
+            report.left.to_string(),
+            report.dropped.to_string(),
+            if drained {
+                seconds(report.empty_after)
+            } else {
+                "-".into()
+            },
+        ]);
+    }
+    eprintln!("(the handovers took {:.1?})", start.elapsed());
+    println!("{table}");
+    Ok(())
 }
 
 fn seconds(duration: Duration) -> String {

@@ -23,6 +23,7 @@ fn the_same_seed_prints_the_same_bytes_and_another_seed_others() {
         "# The server's clock is set",
         "# A full house",
         "# The server's uplink is dead for 25 s",
+        "# A server ends, and its 10000 clients go to another",
     ] {
         assert!(text.contains(heading), "{heading}: {text}");
     }
@@ -30,7 +31,7 @@ fn the_same_seed_prints_the_same_bytes_and_another_seed_others() {
     assert_eq!(
         last,
         "In all worlds together: false evictions 0, ghosts over the bound 0, evicted too early 0, limits overrun 0, \
-         false round trips 0, left over 0."
+         false round trips 0, left over 0, stampedes 0."
     );
 }
 
@@ -44,6 +45,20 @@ fn the_breaker_saves_most_of_those_who_are_cut_off() {
     };
     let (on, off) = (alive_but_cut_off("on "), alive_but_cut_off("off "));
     assert!(on * 10 < off, "{on} and {off}: {text}");
+}
+
+#[test]
+fn whoever_takes_over_is_stampeded_only_if_all_are_closed_at_once() {
+    let text = String::from_utf8(simulate(&[]).stdout).unwrap();
+    let rows = text.lines().skip_while(|line| !line.starts_with("the first server"));
+    // The columns are set apart by two spaces at least.
+    let came = rows
+        .skip(1)
+        .take(5)
+        .map(|row| row.split("  ").filter(|cell| !cell.is_empty()).nth(2).unwrap());
+    let came: Vec<u64> = came.map(|cell| cell.trim().parse().unwrap()).collect();
+    assert!(came[0] > 4_000, "{text}");
+    assert!(came[1..].iter().all(|&came| came > 500 && came <= 1_000), "{text}");
 }
 
 #[test]

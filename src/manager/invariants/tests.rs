@@ -73,6 +73,9 @@ fn manager() -> Manager {
     let anns = ["ann"; 3].map(&mut connect);
     let bobs = ["bob"; 4].map(&mut connect);
     let (cat, _) = (connect("cat"), connect("dan"));
+    manager
+        .connected(Time::ZERO, Handshake::new("hall", "fay"), &mut out)
+        .unwrap();
     assert_eq!(anns[0].index(), FIRST);
     for conn in [anns[0], bobs[1]] {
         manager.join(Time::ZERO, conn, "hall", &mut out).unwrap();
@@ -144,6 +147,7 @@ fn corruptions() -> Vec<Corruption> {
         of_backlogs(),
         of_rates(),
         of_seats(),
+        of_drains(),
     ]
     .concat()
 }
@@ -449,10 +453,57 @@ fn of_seats() -> Vec<Corruption> {
             }
         }),
         (Invariant::SourceLimit, |manager| {
+            without_end(manager);
             manager.config.max_connections_per_source = Some(4);
             manager.peaks = Peaks::of(&manager.config);
             let gus = Handshake::new("inn", "gus").source(Source::from_bits(1));
             manager.hold_seat(now(manager), &gus, None);
+        }),
+    ]
+}
+
+/// Its drain, in which one has gone.
+fn drain(manager: &mut Manager) -> &mut Drain {
+    if !manager.is_draining() {
+        let (now, mut out) = (manager.clock.time(), Outbox::new());
+        manager.drain(now, Duration::from_secs(1), Time::MAX, &mut out);
+        let fay = manager.user_connections("fay").next().unwrap();
+        manager.kick(now, fay, &CloseFrame::new(4000, "kicked").unwrap(), &mut out);
+        assert_eq!(manager.check_invariants(), Ok(()));
+    }
+    manager.drain.as_mut().unwrap()
+}
+
+fn of_drains() -> Vec<Corruption> {
+    vec![
+        (Invariant::HeapOrder, |manager| {
+            drain(manager).order.spoil_order(u32::MAX);
+        }),
+        (Invariant::HeapPositions, |manager| {
+            drain(manager).order.spoil_position();
+        }),
+        (Invariant::DrainSlots, |manager| drain(manager).schedule.spoil_since()),
+        (Invariant::DrainSlots, |manager| drain(manager).schedule.spoil_slots()),
+        (Invariant::DrainOrder, |manager| drain(manager).order.set(FIRST, None)),
+        (Invariant::DrainOrder, |manager| {
+            drain(manager).order.set(FIRST, Some(0));
+        }),
+        (Invariant::DrainOrder, |manager| drain(manager).order.set(99, Some(0))),
+        (Invariant::DrainSeats, |manager| {
+            drain(manager);
+            manager.hold_seat(now(manager), &Handshake::new("pit", "eve"), None);
+        }),
+        (Invariant::DrainBegun, |manager| {
+            manager.drain = None;
+            manager.counters.refusals.draining = 1;
+        }),
+        (Invariant::DrainBegun, |manager| {
+            manager.drain = None;
+            manager.counters.drained = 1;
+        }),
+        (Invariant::Closes, |manager| {
+            drain(manager);
+            manager.counters.drained = manager.counters.closes + 1;
         }),
     ]
 }

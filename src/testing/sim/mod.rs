@@ -2,6 +2,7 @@
 
 mod clients;
 mod digest;
+mod handover;
 mod links;
 mod network;
 mod queue;
@@ -16,6 +17,7 @@ mod server_clock;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub use handover::{Goodbye, Handover, HandoverReport};
 pub use report::{Report, StaleTruth};
 pub use round_trips::RoundTrips;
 pub use scenario::{Departure, Fault, Network, Reconnect, Scenario, ScenarioError, Stalls, WakeOrder};

@@ -270,6 +270,7 @@ impl Sim {
             RefusalRule::Expired => &mut refusals.expired,
             RefusalRule::ConnectRate => &mut refusals.connect_rate,
             RefusalRule::ReservationVoid => &mut refusals.reservation_void,
+            RefusalRule::Draining => &mut refusals.draining,
         }) += 1;
         self.send_down(id, Some(Down::Close(refusal.retry().into())));
         if let Some(link) = self.links.get_mut(id) {

@@ -215,6 +215,10 @@ fn door(words: &[&str]) -> Result<Option<Request<'static>>, String> {
         ["release", reservation] => Request::Release {
             reservation: seat(reservation)?,
         },
+        ["drain", "every", every, "until", deadline] => Request::Drain {
+            every: duration(every).ok_or_else(|| format!("{every:?} is no duration, 2s or 250ms say"))?,
+            deadline: time(deadline)?,
+        },
         ["extend", conn, "forever"] => Request::Extend {
             conn: id(conn)?,
             expires: None,
