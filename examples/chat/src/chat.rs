@@ -1,9 +1,10 @@
 //! The application with its manager: what a server tells it, and what it asks.
 
+use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Deref;
 use std::sync::LazyLock;
-use std::{io, mem};
+use std::time::Duration;
 
 use lobbykeeper::{
     Cause, CloseFrame, ConnId, Event, Frame, Handshake, Inbound, Manager, Notice, Outbox, Payload, Reply, Request,
@@ -19,7 +20,7 @@ use crate::{Settings, SlowClient, talk};
 
 static GOING_AWAY: LazyLock<CloseFrame> = LazyLock::new(|| sendable(1001, "server going away"));
 
-/// What clients are told when the server stops.
+/// What those are told who come when nobody is there any more to ask.
 pub fn going_away() -> CloseFrame {
     (*GOING_AWAY).clone()
 }
@@ -31,7 +32,9 @@ pub struct Chat {
     machine: Machine,
     echo: bool,
     slow_client: SlowClient,
-    stopping: bool,
+    drain_every: Duration,
+    drain_within: Duration,
+    drained: bool,
     capacity: CapacityWatch,
 }
 
@@ -47,7 +50,9 @@ impl Chat {
             machine: Machine::new(settings.config.clone(), tape).map_err(invalid)?,
             echo: settings.echo,
             slow_client: settings.slow_client,
-            stopping: false,
+            drain_every: settings.drain_every,
+            drain_within: settings.drain_within,
+            drained: false,
             capacity: CapacityWatch::default(),
         })
     }
@@ -64,9 +69,6 @@ impl Chat {
         peer: Option<IpAddr>,
         out: &mut Outbox,
     ) -> Result<ConnId, CloseFrame> {
-        if self.stopping {
-            return Err(going_away());
-        }
         let handshake = Handshake::new(lobby, user);
         let handshake = match peer {
             Some(peer) => handshake.source(source(peer)),
@@ -139,6 +141,7 @@ impl Chat {
     /// in `next`, since the notice still lies in the outbox that is being read.
     pub fn noticed(&mut self, now: Time, notice: Notice<'_>, next: &mut Outbox) {
         log::notice(&notice, &self.machine);
+        self.drained |= matches!(notice, Notice::Drained { .. });
         if !self.echo {
             talk::noticed(&mut self.machine, now, notice, next);
         }
@@ -149,13 +152,21 @@ impl Chat {
         self.machine.event(now, Event::Tick, out);
     }
 
-    /// Closes every client with 1001, and from now on everyone who comes.
-    pub fn shut_down(&mut self, now: Time, out: &mut Outbox) {
-        if !mem::replace(&mut self.stopping, true) {
-            info!(closing = self.machine.stats().open_connections, "shutting down");
-            let close = going_away();
-            self.machine.request(now, Request::CloseAll { close }, out);
+    /// The server is to stop: it closes one client after the other, tells each when to return, and refuses everyone who
+    /// comes. False if it does so already.
+    pub fn drain(&mut self, now: Time, out: &mut Outbox) -> bool {
+        let (every, deadline) = (self.drain_every, now + self.drain_within);
+        let begins = self.machine.request(now, Request::Drain { every, deadline }, out) == Reply::Changed(true);
+        if begins {
+            let clients = self.machine.stats().open_connections;
+            info!(clients, ?every, within = ?self.drain_within, "draining");
         }
+        begins
+    }
+
+    /// Nobody is left, and nobody comes any more: the server may end.
+    pub fn is_drained(&self) -> bool {
+        self.drained
     }
 
     /// The outbox has been carried out: the recording is handed on, and the log says if the server is nearly full.

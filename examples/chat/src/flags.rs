@@ -21,6 +21,10 @@ pub struct Settings {
     pub slow_client: SlowClient,
     /// How long a client may take to ask for the upgrade.
     pub handshake_timeout: Duration,
+    /// Between two closes when the server is told to stop.
+    pub drain_every: Duration,
+    /// After how long those are closed that are left then.
+    pub drain_within: Duration,
     /// Where the flight recorder writes; the file must be a new one.
     pub record: Option<PathBuf>,
     /// For conformance tests: every message goes back to its sender, and nothing else is sent.
@@ -143,9 +147,17 @@ pub struct Flags {
     #[arg(long, env = "LOBBY_STALE_WAVE_FLOOR", value_name = "N", default_value = "20")]
     stale_wave_floor: OrOff<u32>,
 
-    /// How long a client may take to close before it is dropped; also how long a shutdown takes at most.
+    /// How long a client may take to close before it is dropped.
     #[arg(long, env = "LOBBY_CLOSE_TIMEOUT", value_name = "TIME", default_value = "5s")]
     close_timeout: humantime::Duration,
+
+    /// Between two closes when the server is told to stop: its clients come to the next one no closer than this.
+    #[arg(long, env = "LOBBY_DRAIN_EVERY", value_name = "TIME", default_value = "20ms")]
+    drain_every: humantime::Duration,
+
+    /// After how long those are closed that are left then.
+    #[arg(long, env = "LOBBY_DRAIN_WITHIN", value_name = "TIME", default_value = "15s")]
+    drain_within: humantime::Duration,
 
     /// By how much the server may oversleep before that counts as a pause, which nobody is evicted for, or "off".
     #[arg(long, env = "LOBBY_PAUSE_TOLERANCE", value_name = "TIME", default_value = "1s")]
@@ -199,6 +211,8 @@ impl Flags {
             max_message_bytes: self.max_message_bytes,
             slow_client: self.slow_client,
             handshake_timeout: self.handshake_timeout.into(),
+            drain_every: self.drain_every.into(),
+            drain_within: self.drain_within.into(),
             record: self.record.clone(),
             echo: self.echo,
         })

@@ -13,6 +13,7 @@ mod flags;
 mod log;
 mod machine;
 mod messages;
+mod signal;
 mod talk;
 mod tape;
 
@@ -22,6 +23,7 @@ pub use failure::failure;
 pub use flags::{Flags, Settings, SlowClient, or_exit};
 pub use log::{command as log_command, log_to_stderr, unauthorized as log_unauthorized};
 pub use messages::relayed;
+pub use signal::when_told_to_stop;
 
 /// The page, which needs nothing from elsewhere.
 pub const PAGE: &str = include_str!("page.html");

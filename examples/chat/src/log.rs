@@ -63,6 +63,7 @@ pub(crate) fn notice(notice: &Notice<'_>, manager: &Manager) {
                 Ending::Evicted(cause) => info!(%conn, ?user, total, max, %cause, "evicted"),
             }
         }
+        Notice::Drained { .. } => info!("{notice}"),
         Notice::Paused { .. } | Notice::StaleWave { .. } => warn!("{notice}"),
         _ => debug!("{notice}"),
     }

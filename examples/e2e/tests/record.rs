@@ -45,8 +45,8 @@ async fn a_recorded_chat_is_verified_and_told(kind: Kind) {
     ann.chat("hello").await;
     assert_eq!(bob.next("chat").await["text"], "hello");
     let outcome = server.stop();
-    assert_eq!(ann.close_frame().await.0, 1001);
-    assert_eq!(bob.close_frame().await.0, 1001);
+    assert_eq!(ann.close_frame().await.0, 1012);
+    assert_eq!(bob.close_frame().await.0, 1012);
     ann.gone().await;
     bob.gone().await;
     guard(outcome).await.unwrap().unwrap();
@@ -58,7 +58,7 @@ async fn a_recorded_chat_is_verified_and_told(kind: Kind) {
         r#""bob" wants to enter "den" from 00000000000000000000ffff7f000001 -> admitted as c1v1"#,
         r#""bob" joined "den" (revision 2)"#,
         r#"send to c1v1: "{\"type\":\"chat\",\"from\":\"ann\",\"text\":\"hello\"}""#,
-        r#"close c1v1: 1001 "server going away""#,
+        r#"close c1v1: 1012 "draining;retry="#,
         r#"c1v1 of "bob" ended: closed by the peer"#,
     ] {
         assert!(bob.contains(wanted), "{wanted}\n{bob}");

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
 
 use clap::Parser;
-use lobby_chat::{Flags, or_exit};
+use lobby_chat::{Flags, or_exit, when_told_to_stop};
 use lobby_epoll::Server;
 
 /// A lobby server on one thread: WebSocket chat rooms with limits and health checks, on lobbykeeper and epoll.
@@ -37,6 +37,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("http://{}", listener.local_addr()?);
     let server = Server::new(listener, settings, operator)?.busy_poll(*args.busy_poll);
     let stop = server.stopper();
-    ctrlc::set_handler(move || stop().expect("the server waits for this"))?;
+    when_told_to_stop(move || stop().expect("the server waits for this"))?;
     Ok(server.run()?)
 }

@@ -36,7 +36,7 @@ pub struct Server {
     stop: Arc<AtomicBool>,
     /// `None` if no operator can come in.
     orders: Option<Orders>,
-    /// When it stops at the latest.
+    /// When it ends at the latest, once it is drained.
     stop_at: Option<Time>,
     origin: Instant,
     /// How long after an event it does not sleep, and when that ends.
@@ -121,7 +121,8 @@ impl Server {
         }
     }
 
-    /// Serves until it is stopped. Then it closes every client with 1001 and waits for their goodbyes up to
+    /// Serves until it is stopped, or an operator drains it. Then it closes one client after the other and refuses
+    /// everyone who comes; when nobody is left it waits for the goodbyes of those who were refused up to
     /// [`Config::close_timeout`](lobbykeeper::Config::close_timeout).
     ///
     /// # Errors
@@ -136,9 +137,11 @@ impl Server {
             if !events.is_empty() {
                 self.busy_until = self.now() + self.busy_poll;
             }
-            // At that time no clients are left but those who never became one.
-            let time_is_up = |stop_at| self.conns.is_empty() && self.now() >= stop_at;
-            if self.stop_at.is_some_and(|at| self.clients.is_empty() || time_is_up(at)) {
+            // Nobody is left but those who were refused, or never became a client.
+            if self
+                .stop_at
+                .is_some_and(|at| self.clients.is_empty() || self.now() >= at)
+            {
                 return Ok(());
             }
         }
@@ -156,9 +159,7 @@ impl Server {
             return Some(Duration::ZERO);
         }
         let own = self.deadlines.front().map(|&(deadline, _)| deadline);
-        // As long as there are clients, the manager names the time.
-        let stop_at = self.stop_at.filter(|_| self.conns.is_empty());
-        let wake = [self.chat.next_deadline(), own, self.listener.again(), stop_at];
+        let wake = [self.chat.next_deadline(), own, self.listener.again(), self.stop_at];
         Some(wake.into_iter().flatten().min()?.saturating_since(now))
     }
 
@@ -198,13 +199,15 @@ impl Server {
         self.chat.tick(now, &mut self.out);
         self.carry_out(now);
         self.chat.end_turn();
+        if self.chat.is_drained() && self.stop_at.is_none() {
+            self.listener.close();
+            self.stop_at = Some(now + self.chat.config().close_timeout);
+        }
     }
 
     fn woken(&mut self, now: Time) {
-        if self.stop.load(Ordering::Relaxed) && self.stop_at.is_none() {
-            self.listener.close();
-            self.stop_at = Some(now + self.chat.config().close_timeout);
-            self.chat.shut_down(now, &mut self.out);
+        if self.stop.load(Ordering::Relaxed) {
+            self.chat.drain(now, &mut self.out);
         }
         while let Some(order) = self.orders.as_mut().and_then(Orders::take) {
             order.carry_out(now, &mut self.chat, &mut self.out);
@@ -242,7 +245,7 @@ impl Server {
                     }
                 }
                 (Ok(Heard::Request(request)), _) => self.answer(now, key, &request),
-                (Ok(Heard::BadRequest(status)), _) => refuse(&mut client.socket, status),
+                (Ok(Heard::BadRequest(status)), _) => client.socket.refuse(status),
                 (Ok(Heard::Failure(error)), conn) => match (failure(&error), conn) {
                     (Some(close), Some(conn)) => self.chat.kick(now, conn, close, &mut self.out),
                     (Some(_), None) => {}
@@ -290,11 +293,11 @@ impl Server {
                 let json = serde_json::to_vec(&self.chat.stats()).expect("numbers and names are JSON");
                 return client.socket.respond("200 OK", "application/json", &json);
             }
-            Err(status) => return refuse(&mut client.socket, status),
+            Err(status) => return client.socket.refuse(status),
         };
         let max_bytes = self.settings.max_message_bytes as usize;
         if client.socket.upgrade(request, max_bytes).is_err() {
-            return refuse(&mut client.socket, "400 Bad Request");
+            return client.socket.refuse("400 Bad Request");
         }
         let admission = if let Some(user) = authenticate(&token) {
             self.chat
@@ -399,8 +402,4 @@ impl Server {
             self.chat.closed(now, conn, cause, &mut self.out);
         }
     }
-}
-
-fn refuse(socket: &mut Socket, status: &str) {
-    socket.respond(status, "text/plain", status.as_bytes());
 }

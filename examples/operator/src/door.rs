@@ -137,9 +137,15 @@ fn router(doorkeeper: Doorkeeper) -> Router {
     Router::new()
         .route("/requests", post(requests))
         .route("/lobbies", get(lobbies))
+        .route("/drain", post(drain))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         // The outermost: whoever has no token learns nothing, not even what there is.
-        .fallback(async || respond(problem(StatusCode::NOT_FOUND, "POST /requests or GET /lobbies")))
+        .fallback(async || {
+            respond(problem(
+                StatusCode::NOT_FOUND,
+                "POST /requests, POST /drain or GET /lobbies",
+            ))
+        })
         .layer(middleware::from_fn_with_state(doorkeeper.clone(), check))
         .with_state(doorkeeper)
 }
@@ -161,6 +167,10 @@ async fn check(State(Doorkeeper { token, .. }): State<Doorkeeper>, request: Requ
 
 async fn requests(State(doorkeeper): State<Doorkeeper>, body: Bytes) -> Response {
     respond(doorkeeper.pass(Wish::Request(body)).await)
+}
+
+async fn drain(State(doorkeeper): State<Doorkeeper>) -> Response {
+    respond(doorkeeper.pass(Wish::Drain).await)
 }
 
 async fn lobbies(State(doorkeeper): State<Doorkeeper>) -> Response {

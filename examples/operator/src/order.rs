@@ -38,6 +38,7 @@ pub(crate) enum Wish {
     /// One of the library's requests, in its JSON form.
     Request(Bytes),
     Lobbies,
+    Drain,
 }
 
 /// A status and JSON.
@@ -48,6 +49,10 @@ impl Order {
     pub fn carry_out(self, now: Time, chat: &mut Chat, out: &mut Outbox) {
         let answer = match self.wish {
             Wish::Request(json) => request(now, chat, &json, out),
+            Wish::Drain => {
+                info!("an operator stops the server");
+                (StatusCode::OK, json(&Reply::Changed(chat.drain(now, out))))
+            }
             Wish::Lobbies => (StatusCode::OK, json(&lobbies(chat))),
         };
         // Whoever asked may have left.

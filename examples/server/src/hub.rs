@@ -1,5 +1,6 @@
 //! The owner of the manager: one task that takes events from the sockets and carries out what the manager commands.
 
+use std::convert::Infallible;
 use std::future::pending;
 use std::mem;
 use std::net::IpAddr;
@@ -82,12 +83,22 @@ pub(crate) struct Hub {
     out: Outbox,
     next: Outbox,
     origin: Instant,
-    /// When the shutdown began.
-    stopping_since: Option<Instant>,
+    /// Whether it was told to stop.
+    stopping: bool,
+    /// Held until nobody may come in any more.
+    open: Option<oneshot::Sender<Infallible>>,
+    /// When nobody was left.
+    drained_since: Option<Instant>,
 }
 
 impl Hub {
-    pub(crate) fn new(chat: Chat, orders: Option<Orders>, flushes: mpsc::UnboundedReceiver<ConnId>) -> Self {
+    /// A hub that holds `open` until nobody may come in any more.
+    pub(crate) fn new(
+        chat: Chat,
+        orders: Option<Orders>,
+        flushes: mpsc::UnboundedReceiver<ConnId>,
+        open: oneshot::Sender<Infallible>,
+    ) -> Self {
         Self {
             chat,
             orders,
@@ -96,12 +107,14 @@ impl Hub {
             out: Outbox::new(),
             next: Outbox::new(),
             origin: Instant::now(),
-            stopping_since: None,
+            stopping: false,
+            open: Some(open),
+            drained_since: None,
         }
     }
 
-    /// Runs until nobody is left who could send an event, or after `shutdown` until all sockets are gone and their time
-    /// is up.
+    /// Runs until nobody is left who could send an event, or until it is drained, which `shutdown` begins, and the time of
+    /// those is up who were refused.
     pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut batch = Vec::with_capacity(MAX_EVENTS);
@@ -109,7 +122,7 @@ impl Hub {
             let wake = self.wake();
             tokio::select! {
                 biased;
-                () = &mut shutdown, if self.stopping_since.is_none() => self.begin_shutdown(),
+                () = &mut shutdown, if !self.stopping => self.stop(),
                 order = next_order(&mut self.orders) => self.obey(order),
                 received = events.recv_many(&mut batch, MAX_EVENTS) => if received == 0 {
                     return;
@@ -120,9 +133,11 @@ impl Hub {
             self.turn(self.now(), batch.drain(..)).await;
             // The sockets' tasks come first now, to write what that was.
             yield_now().await;
-            // No client is left then but those who were refused and have not said goodbye.
+            if self.chat.is_drained() && self.open.take().is_some() {
+                self.drained_since = Some(Instant::now());
+            }
             let time_is_up = |since: Instant| since.elapsed() >= self.chat.config().close_timeout;
-            if self.sockets.is_empty() && self.stopping_since.is_some_and(time_is_up) {
+            if self.drained_since.is_some_and(time_is_up) {
                 return;
             }
         }
@@ -170,15 +185,15 @@ impl Hub {
         match self.chat.next_deadline() {
             Some(deadline) => deadline.to_instant(self.origin.into_std()).map(Instant::from_std),
             // Those who were refused still have the time to say goodbye.
-            None => self.stopping_since?.checked_add(self.chat.config().close_timeout),
+            None => self.drained_since?.checked_add(self.chat.config().close_timeout),
         }
     }
 
-    fn begin_shutdown(&mut self) {
+    fn stop(&mut self) {
+        self.stopping = true;
         let now = self.now();
-        self.chat.shut_down(now, &mut self.out);
+        self.chat.drain(now, &mut self.out);
         self.carry_out(now);
-        self.stopping_since = Some(Instant::now());
     }
 
     fn obey(&mut self, order: Option<Order>) {
@@ -333,12 +348,15 @@ mod tests {
             max_message_bytes: 65_536,
             slow_client: SlowClient::Evict,
             handshake_timeout: Duration::from_secs(10),
+            drain_every: Duration::ZERO,
+            drain_within: Duration::ZERO,
             record: None,
             echo: false,
         };
         let chat = Chat::new(&settings).expect("the defaults are valid");
         let (_flushes, reports) = mpsc::unbounded_channel();
-        let mut hub = Hub::new(chat, None, reports);
+        let (open, _) = oneshot::channel();
+        let mut hub = Hub::new(chat, None, reports, open);
         let (outlet, _inlet) = outlet();
         hub.admit(Time::ZERO, "den", "ann", Ipv4Addr::LOCALHOST.into(), outlet)
             .expect("there is room");

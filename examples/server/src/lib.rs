@@ -19,14 +19,15 @@ use futures_util::FutureExt;
 use lobby_chat::{Chat, Settings};
 use lobby_operator::Door;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::hub::{Hub, MAX_EVENTS};
 use crate::routes::Lobbies;
 use crate::socket::Port;
 
-/// Serves the lobbies until `shutdown`, then closes every client with 1001, waits for their goodbyes up to
-/// [`Config::close_timeout`](lobbykeeper::Config::close_timeout) and returns. Operators come in by the
+/// Serves the lobbies until `shutdown`, or until an operator drains it. Then it closes one client after the other, refuses
+/// everyone who comes, and returns when nobody is left; who was refused has up to
+/// [`Config::close_timeout`](lobbykeeper::Config::close_timeout) to say goodbye. Operators come in by the
 /// door, if there is one.
 ///
 /// # Errors
@@ -52,15 +53,15 @@ pub async fn serve(
         unauthorized: config.answers.unauthorized.clone(),
         max_message_bytes: settings.max_message_bytes,
     });
-    let shutdown = shutdown.boxed().shared();
+    let (open, closed) = oneshot::channel();
     tokio::spawn(accept::serve(
         listener,
         router,
         settings.handshake_timeout,
-        shutdown.clone(),
+        closed.map(drop).shared(),
     ));
     // It ends last: when all tasks that could tell it something have ended, or when their time is up.
-    tokio::spawn(Hub::new(chat, orders, reports).run(events, shutdown))
+    tokio::spawn(Hub::new(chat, orders, reports, open).run(events, shutdown))
         .await
         .map_err(io::Error::other)
 }

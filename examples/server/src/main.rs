@@ -1,11 +1,14 @@
 //! The command: flags, log, address, Ctrl-C.
 
+use std::convert::Infallible;
 use std::process::ExitCode;
 
 use clap::Parser;
-use lobby_chat::or_exit;
+use futures_util::FutureExt;
+use lobby_chat::{or_exit, when_told_to_stop};
 use lobby_server::{Args, serve};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -18,7 +21,11 @@ async fn main() -> ExitCode {
         Err(error) => return fail(&format!("cannot listen on {}: {error}", args.listen)),
     };
     println!("http://{}", listener.local_addr().unwrap_or(args.listen));
-    match serve(listener, &settings, operator, told_to_stop()).await {
+    let (stop, stopped) = oneshot::channel::<Infallible>();
+    if let Err(error) = when_told_to_stop(|| drop(stop)) {
+        return fail(&error.to_string());
+    }
+    match serve(listener, &settings, operator, stopped.map(drop)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error.to_string()),
     }
@@ -27,21 +34,4 @@ async fn main() -> ExitCode {
 fn fail(error: &str) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::FAILURE
-}
-
-/// Ctrl-C, or on Unix the signal that service managers send.
-async fn told_to_stop() {
-    #[cfg(unix)]
-    let terminated = async {
-        use tokio::signal::unix::{SignalKind, signal};
-        signal(SignalKind::terminate()).ok()?.recv().await
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<Option<()>>();
-    tokio::select! {
-        // Without a handler the system ends the process by itself, as it ever did.
-        Ok(()) = tokio::signal::ctrl_c() => {}
-        Some(()) = terminated => {}
-        else => std::future::pending().await,
-    }
 }

@@ -79,6 +79,8 @@ fn every_limit_and_time_has_a_flag() {
         "--ping-user-timeout=3s",
         "--stale-wave-floor=off",
         "--close-timeout=1s",
+        "--drain-every=1s",
+        "--drain-within=1m",
         "--pause-tolerance=off",
         "--record=flight.log",
     ]);
@@ -112,6 +114,8 @@ fn every_limit_and_time_has_a_flag() {
     assert_eq!(settings.config, expected);
     assert_eq!(settings.max_message_bytes, 1_000);
     assert!(matches!(settings.slow_client, SlowClient::Skip));
+    assert_eq!(settings.drain_every, Duration::from_secs(1));
+    assert_eq!(settings.drain_within, Duration::from_secs(60));
     assert_eq!(settings.handshake_timeout, Duration::from_secs(3));
     assert_eq!(settings.record.unwrap(), Path::new("flight.log"));
 }

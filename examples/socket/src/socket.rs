@@ -141,6 +141,11 @@ impl Socket {
         self.phase = Phase::Finished;
     }
 
+    /// Answers a request with a status alone.
+    pub fn refuse(&mut self, status: &str) {
+        self.respond(status, "text/plain", status.as_bytes());
+    }
+
     /// Starts the closing handshake, after all that it is to be told so far.
     pub fn close(&mut self, code: u16, reason: &str, frames: &Frames) {
         self.settle(frames);

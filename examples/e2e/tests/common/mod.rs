@@ -65,6 +65,8 @@ pub fn settings() -> Settings {
         max_message_bytes: 65_536,
         slow_client: SlowClient::Evict,
         handshake_timeout: Duration::from_secs(60),
+        drain_every: Duration::from_millis(1),
+        drain_within: Duration::from_secs(60),
         record: None,
         echo: false,
     }
@@ -168,6 +170,11 @@ impl Server {
             }
         })
         .await;
+    }
+
+    /// It ends by itself.
+    pub async fn ends(mut self) -> Result<io::Result<()>, tokio::task::JoinError> {
+        self.served.take().expect("it ends once").await
     }
 
     pub fn stop(mut self) -> JoinHandle<io::Result<()>> {
