@@ -61,7 +61,7 @@ impl Rtt {
         from_micros(micros)
     }
 
-    /// Whether samples can have led to these numbers, if they were read from somewhere.
+    /// Whether samples can have led to these numbers.
     pub(crate) fn is_possible(&self) -> bool {
         if self.min == u32::MAX {
             return *self == Self::default();
@@ -80,18 +80,6 @@ impl Rtt {
 
 fn from_micros(micros: u32) -> Duration {
     Duration::from_micros(u64::from(micros))
-}
-
-impl Rtt {
-    /// Whether the samples can have been what this says.
-    pub(crate) fn is_plausible(&self) -> bool {
-        let Self {
-            last,
-            min,
-            smoothed_by_8,
-        } = *self;
-        min == u32::MAX || (min <= last && min <= smoothed_by_8 / 8 && last <= LONGEST)
-    }
 }
 
 #[cfg(test)]

@@ -285,7 +285,7 @@ impl Pulse {
             Invariant::Held,
             details,
         )?;
-        ensure(self.rtt.is_plausible(), Invariant::Latency, details)
+        ensure(self.rtt.is_possible(), Invariant::Latency, details)
     }
 }
 
