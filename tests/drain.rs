@@ -13,18 +13,7 @@ use lobbykeeper::{
     Retry, Time, UserOverflow,
 };
 use proptest::prelude::*;
-use support::{Desk, frame, secs};
-
-fn at(seconds: u64) -> Time {
-    Time::from_secs(seconds)
-}
-
-fn without_pings() -> Config {
-    Config {
-        ping_interval: None,
-        ..Config::default()
-    }
-}
+use support::{Desk, at, frame, secs, without_pings};
 
 /// So many users with a connection each.
 fn crowd(config: Config, count: usize) -> (Desk, Vec<ConnId>) {

@@ -11,18 +11,7 @@ use lobbykeeper::{
     Answer, Answers, Closing, Command, Config, ConnId, Ending, Eviction, Handshake, Notice, RefusalRule, Retry, Time,
 };
 use proptest::prelude::*;
-use support::{Desk, frame, secs};
-
-fn at(seconds: u64) -> Time {
-    Time::from_secs(seconds)
-}
-
-fn without_pings() -> Config {
-    Config {
-        ping_interval: None,
-        ..Config::default()
-    }
-}
+use support::{Desk, at, frame, secs, without_pings};
 
 fn until(desk: &mut Desk, user: &str, expires: Time) -> ConnId {
     let conn = desk.admit(Handshake::new("den", user).expires(expires)).unwrap();

@@ -12,7 +12,7 @@ use lobbykeeper::{
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
-use support::{Desk, frame, secs};
+use support::{Desk, frame, secs, without_pings};
 
 const fn rate(events: u32, per: Duration, burst: u32) -> Rate {
     Rate { events, per, burst }
@@ -33,14 +33,6 @@ fn of_connections(message_rate: Rate) -> Config {
 fn of_users(message_rate: Rate) -> Config {
     Config {
         user_message_rate: Some(message_rate),
-        ..Config::default()
-    }
-}
-
-/// Nothing is ever due, so that no wait is taken for a pause.
-fn without_pings() -> Config {
-    Config {
-        ping_interval: None,
         ..Config::default()
     }
 }

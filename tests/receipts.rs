@@ -5,17 +5,13 @@ mod support;
 use std::time::Duration;
 
 use lobbykeeper::{Closing, Command, Config, ConnId, Eviction, JoinError, Receipt, RefusalRule, Time, UserOverflow};
-use support::{Desk, secs};
+use support::{Desk, at, secs};
 
 /// Seen, threshold, how long was waited, when.
 type Figures = (u64, u64, Duration, Time);
 
 fn figures(receipt: Receipt) -> Figures {
     (receipt.seen, receipt.threshold, receipt.waited, receipt.at)
-}
-
-fn at(secs: u64) -> Time {
-    Time::from_secs(secs)
 }
 
 fn closes(desk: &Desk) -> Vec<(ConnId, Closing, Figures)> {

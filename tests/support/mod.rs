@@ -9,6 +9,19 @@ use lobbykeeper::{
     Output, Payload, Rate, RateLimit, Refusal, RefusalRule, ReservationId, Time,
 };
 
+/// So many seconds after the origin.
+pub(crate) fn at(seconds: u64) -> Time {
+    Time::from_secs(seconds)
+}
+
+/// Settings under which nobody is ever pinged.
+pub(crate) fn without_pings() -> Config {
+    Config {
+        ping_interval: None,
+        ..Config::default()
+    }
+}
+
 /// A manager, its outbox and its clock.
 #[derive(Clone)]
 pub(crate) struct Desk {
