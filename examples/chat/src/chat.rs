@@ -57,7 +57,7 @@ impl Chat {
         })
     }
 
-    /// A client that has come through the upgrade wants to enter a lobby, from this address if it is known.
+    /// A client that has come through the upgrade wants to enter a lobby, from this address.
     ///
     /// # Errors
     /// The close frame that it is to be refused with.
@@ -66,14 +66,10 @@ impl Chat {
         now: Time,
         lobby: &str,
         user: &str,
-        peer: Option<IpAddr>,
+        peer: IpAddr,
         out: &mut Outbox,
     ) -> Result<ConnId, CloseFrame> {
-        let handshake = Handshake::new(lobby, user);
-        let handshake = match peer {
-            Some(peer) => handshake.source(source(peer)),
-            None => handshake,
-        };
+        let handshake = Handshake::new(lobby, user).source(source(peer));
         match self.machine.event(now, Event::Connected(handshake), out) {
             Reply::Connected(Ok(conn)) => {
                 let stats = self.machine.stats();

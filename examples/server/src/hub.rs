@@ -237,7 +237,7 @@ impl Hub {
         peer: IpAddr,
         outlet: Outlet,
     ) -> Result<ConnId, CloseFrame> {
-        let conn = self.chat.connected(now, lobby, user, Some(peer), &mut self.out)?;
+        let conn = self.chat.connected(now, lobby, user, peer, &mut self.out)?;
         self.sockets.insert(conn, outlet);
         Ok(conn)
     }

@@ -40,11 +40,11 @@ impl Listener {
     /// The next client, registered under this token; `None` if there is none, or for a while if it cannot be accepted.
     pub fn accept(&mut self, now: Time, registry: &Registry, token: Token) -> Option<Socket> {
         self.again = None;
-        let accepted = self.tcp.as_ref()?.accept().and_then(|(mut tcp, _)| {
+        let accepted = self.tcp.as_ref()?.accept().and_then(|(mut tcp, peer)| {
             // Without it a message waits in the system until the one before has been acknowledged, up to 40 ms.
             tcp.set_nodelay(true)?;
             registry.register(&mut tcp, token, Interest::READABLE | Interest::WRITABLE)?;
-            Ok(Socket::new(tcp))
+            Ok(Socket::new(tcp, peer.ip()))
         });
         match accepted {
             Ok(socket) => Some(socket),

@@ -26,6 +26,7 @@ pub struct Socket {
     /// What is to be written of this turn's frames, after the backlog.
     run: Range<usize>,
     pushed: Pushed,
+    peer: IpAddr,
 }
 
 enum Phase {
@@ -59,18 +60,19 @@ pub enum Heard {
 
 impl Socket {
     /// A client that has just connected and is registered for reading and writing.
-    pub fn new(tcp: TcpStream) -> Self {
+    pub fn new(tcp: TcpStream, peer: IpAddr) -> Self {
         Self {
             stream: Stream::new(tcp),
             phase: Phase::Handshake(Vec::new()),
             run: 0..0,
             pushed: Pushed::default(),
+            peer,
         }
     }
 
-    /// Where it comes from, if the system still knows.
-    pub fn peer(&self) -> Option<IpAddr> {
-        self.stream.tcp.peer_addr().ok().map(|address| address.ip())
+    /// Where it comes from.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
     }
 
     /// Takes note of what the system says of it.

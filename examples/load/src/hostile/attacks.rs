@@ -262,16 +262,22 @@ fn request(path: &str) -> String {
     )
 }
 
+/// What there is; 0 at the end, which may be a reset.
+fn read_some(stream: &mut TcpStream, chunk: &mut [u8]) -> io::Result<usize> {
+    match stream.read(chunk) {
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(0),
+        read => read,
+    }
+}
+
 /// How much came until the stream ended, however it did.
 fn read_to_the_end(stream: &mut TcpStream) -> io::Result<u64> {
     let mut chunk = vec![0; 64 * 1_024];
     let mut total = 0;
     loop {
-        match stream.read(&mut chunk) {
-            Ok(0) => return Ok(total),
-            Ok(read) => total += read as u64,
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(total),
-            Err(error) => return Err(error),
+        match read_some(stream, &mut chunk)? {
+            0 => return Ok(total),
+            read => total += read as u64,
         }
     }
 }
@@ -282,11 +288,10 @@ fn read_to_the_goodbye(stream: &mut TcpStream) -> io::Result<()> {
     let mut chunk = vec![0; 64 * 1_024];
     let mut told = false;
     while !told {
-        let read = match stream.read(&mut chunk) {
-            Ok(0) => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(()),
-            read => read?,
-        };
+        let read = read_some(stream, &mut chunk)?;
+        if read == 0 {
+            return Ok(());
+        }
         inbox
             .feed(&mut chunk[..read], |opcode, _| {
                 told |= opcode == frame::CLOSE;
