@@ -13,6 +13,7 @@ use crate::invariant::{Invariant, Violation, ensure};
 use crate::limit::{Limit, Peaks};
 use crate::outgoing::Delivery;
 use crate::slot_heap::SlotHeap;
+use crate::slots;
 use crate::wire::PING_BYTES;
 
 /// What was written and is not yet [flushed](crate::Manager::flushed).
@@ -212,9 +213,9 @@ impl Backlogs {
 
     /// A connection opens in this slot.
     pub(crate) fn admit(&mut self, slot: u32) {
-        let index = slot as usize;
-        if self.is_on && index >= self.rows.len() {
-            self.rows.resize(index + 1, self.empty_row());
+        let empty = self.empty_row();
+        if self.is_on {
+            slots::entry(&mut self.rows, slot, empty);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::invariant::{Invariant, Violation, ensure};
 use crate::list::{Linked, Links, List};
 use crate::names::{HashKey, Names};
 use crate::slot_heap::SlotHeap;
-use crate::slots::{Misplaced, Slots};
+use crate::slots::{self, Misplaced, Slots};
 use crate::source::Source;
 use crate::sources::Sources;
 
@@ -108,7 +108,7 @@ impl Seats {
 
     /// Those that count: not the ones that are shared.
     pub(crate) fn taken(&self) -> u32 {
-        crate::slots::index(self.len()) - self.claimed
+        slots::index(self.len()) - self.claimed
     }
 
     /// How many seats of a user, in a lobby or from a source count beside the connections there.
@@ -196,20 +196,22 @@ impl Seats {
         due: Option<Active>,
         pauses: u32,
     ) -> Key {
-        let user = self.users.find(user).unwrap_or_else(|| {
-            let holder = Holder {
-                list: List::EMPTY,
-                count: Count::default(),
-            };
-            self.users.insert(user, holder).index
-        });
-        let lobby = self
-            .lobbies
-            .find(lobby)
-            .unwrap_or_else(|| self.lobbies.insert(lobby, Count::default()).index);
-        let key = self.held.insert(Seat::new(user, lobby, pauses));
+        let seat = self.seat(lobby, user, pauses);
+        let key = self.held.insert(seat);
         self.enlist(key.index, source, due);
         key
+    }
+
+    /// A seat that lies in no slot yet. Its user and its lobby have entries from now on.
+    fn seat(&mut self, lobby: &str, user: &str, pauses: u32) -> Seat {
+        let (known_user, known_lobby) = (self.users.find(user), self.lobbies.find(lobby));
+        Seat {
+            user: known_user.unwrap_or_else(|| self.users.insert(user, Holder::NEW).index),
+            lobby: known_lobby.unwrap_or_else(|| self.lobbies.insert(lobby, Count::default()).index),
+            claim: None,
+            pauses,
+            links: Links::UNLINKED,
+        }
     }
 
     /// Counts a seat that lies in its slot already.
@@ -234,11 +236,7 @@ impl Seats {
     /// A connection that nobody has a claim on yet is to give way to the holder of a seat that has none.
     pub(crate) fn claim(&mut self, slot: u32, claim: Claim) {
         debug_assert!(self.at(slot).claim.is_none() && self.claim_on(claim.victim).is_none());
-        let conn = claim.victim as usize;
-        if conn >= self.claims.len() {
-            self.claims.resize(conn + 1, NONE);
-        }
-        self.claims[conn] = slot;
+        *slots::entry(&mut self.claims, claim.victim, NONE) = slot;
         self.claimed += 1;
         let seat = self.held.at_mut(slot);
         seat.claim = Some(claim);
@@ -302,16 +300,11 @@ impl Seats {
     }
 }
 
-impl Seat {
-    const fn new(user: u32, lobby: u32, pauses: u32) -> Self {
-        Self {
-            user,
-            lobby,
-            claim: None,
-            pauses,
-            links: Links::UNLINKED,
-        }
-    }
+impl Holder {
+    const NEW: Self = Self {
+        list: List::EMPTY,
+        count: Count { seats: 0, shared: 0 },
+    };
 }
 
 impl Count {
@@ -343,16 +336,7 @@ impl Seats {
         let mut table = Self::new(hash_key);
         let mut live = Vec::with_capacity(seats.len());
         for seat in seats {
-            let user = table.users.find(seat.user).unwrap_or_else(|| {
-                let holder = Holder {
-                    list: List::EMPTY,
-                    count: Count::default(),
-                };
-                table.users.insert(seat.user, holder).index
-            });
-            let lobby = table.lobbies.find(seat.lobby);
-            let lobby = lobby.unwrap_or_else(|| table.lobbies.insert(seat.lobby, Count::default()).index);
-            live.push((seat.key, Seat::new(user, lobby, seat.pauses)));
+            live.push((seat.key, table.seat(seat.lobby, seat.user, seat.pauses)));
         }
         table.held = Slots::restore(live, free, retired)?;
         for seat in seats {
@@ -522,11 +506,7 @@ impl Seats {
     }
 
     pub(crate) fn spoil_holder(&mut self) {
-        let nobody = Holder {
-            list: List::EMPTY,
-            count: Count::default(),
-        };
-        self.users.insert("nobody", nobody);
+        self.users.insert("nobody", Holder::NEW);
     }
 
     pub(crate) fn spoil_source(&mut self) {

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::invariant::{Invariant, Violation, ensure};
+use crate::slots;
 
 /// Not in the heap.
 const ABSENT: u32 = u32::MAX;
@@ -43,10 +44,7 @@ impl<K: Copy + Ord> SlotHeap<K> {
         match (position, key) {
             (None, None) => {}
             (None, Some(key)) => {
-                let index = slot as usize;
-                if index >= self.positions.len() {
-                    self.positions.resize(index + 1, ABSENT);
-                }
+                slots::entry(&mut self.positions, slot, ABSENT);
                 self.heap.push((key, slot));
                 self.sift_up(self.heap.len() - 1);
             }

@@ -203,6 +203,15 @@ impl<T> Slots<T> {
     }
 }
 
+/// The entry of a slot in a table beside the slots, which becomes long enough for it.
+pub(crate) fn entry<T: Clone>(table: &mut Vec<T>, slot: u32, nothing: T) -> &mut T {
+    let slot = slot as usize;
+    if slot >= table.len() {
+        table.resize(slot + 1, nothing);
+    }
+    &mut table[slot]
+}
+
 /// A table's position as the machine keeps it. `MAX_CONNECTIONS` bounds the connections, and what they could enter
 /// beyond 2^32 times would not fit into memory.
 #[expect(

@@ -50,12 +50,9 @@ impl Sources {
         let entry = self
             .find_hashed(hash, source)
             .unwrap_or_else(|| self.insert_hashed(hash, source));
-        let index = slot as usize;
-        if index >= self.of.len() {
-            self.of.resize(index + 1, NONE);
-        }
-        debug_assert_eq!(self.of[index], NONE, "a connection has one source");
-        self.of[index] = entry;
+        let of_slot = slots::entry(&mut self.of, slot, NONE);
+        debug_assert_eq!(*of_slot, NONE, "a connection has one source");
+        *of_slot = entry;
         let connections = &mut self.entries[entry as usize].connections;
         *connections += 1;
         *connections

@@ -53,7 +53,8 @@ impl Manager {
 
     /// Whether [`connected`](Self::connected) would admit such a connection now. Changes and counts nothing: a hint,
     /// for a friendly page before the upgrade say, since only `connected` takes the seat. Such a connection has no
-    /// source, no expiry and no reservation; for the first, [`source_connections`](Self::source_connections) tells how many there are. O(1).
+    /// source, no expiry and no reservation; for the first, [`source_connections`](Self::source_connections) tells how
+    /// many there are. O(1).
     ///
     /// # Errors
     /// The refusal that `connected` would return if it were called at the instant that the latest call has named.

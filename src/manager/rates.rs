@@ -16,6 +16,7 @@ use crate::limit::{Limit, Peaks, RateLimit};
 use crate::outbox::{Notice, Outbox};
 use crate::payload::Frame;
 use crate::receipt::Receipt;
+use crate::slots;
 use crate::wire;
 
 /// What rates there are, and what has been used of them. All of it runs on active time, so that a pause earns nothing.
@@ -240,11 +241,7 @@ fn limits_inbound(config: &Config) -> bool {
 
 /// Sets the entry of a slot, for which room is made.
 fn set<T: Clone + Default>(table: &mut Vec<T>, slot: u32, value: T) {
-    let slot = slot as usize;
-    if slot >= table.len() {
-        table.resize(slot + 1, T::default());
-    }
-    table[slot] = value;
+    *slots::entry(table, slot, T::default()) = value;
 }
 
 impl Manager {
