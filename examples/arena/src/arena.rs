@@ -39,6 +39,8 @@ pub struct Arena {
     /// Since the last frame.
     newcomers: Vec<ConnId>,
     steering: Vec<(ConnId, Steering)>,
+    /// Whose steering came too soon, and when it would be followed again.
+    throttled: Vec<(ConnId, Duration)>,
     is_drained: bool,
 }
 
@@ -55,6 +57,7 @@ impl Arena {
             players: ConnMap::new(),
             newcomers: Vec::new(),
             steering: Vec::new(),
+            throttled: Vec::new(),
             is_drained: false,
         })
     }
@@ -137,19 +140,18 @@ impl Arena {
                 }
             }
             Notice::Ended { conn, .. } => drop(self.players.remove(conn)),
-            // It has missed states, which the latest makes up for, and perhaps who came and went.
+            // It has missed states, which the one of this frame makes up for, and perhaps who came and went.
             Notice::Writable { conn, .. } => {
                 let lobby = self.players.get(conn).map(|&(lobby, _)| lobby);
                 if let Some(room) = lobby.and_then(|lobby| self.rooms.get(&lobby)) {
                     self.manager.send_to(now, conn, room.players().droppable(), next);
-                    self.manager.send_to(now, conn, room.state().droppable(), next);
                 }
             }
-            Notice::Throttled { conn, retry_after, .. } => {
-                let milliseconds = u64::try_from(retry_after.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-                let told = Told::Throttled { milliseconds }.payload();
-                self.manager.send_to(now, conn, told.droppable(), next);
-            }
+            Notice::Throttled { conn, retry_after, .. } => match self.throttled.last_mut() {
+                // Told once a frame: an answer to each message would be a flood, too. One's messages come in a row.
+                Some((last, after)) if *last == conn => *after = retry_after,
+                _ => self.throttled.push((conn, retry_after)),
+            },
             Notice::Drained { .. } => self.is_drained = true,
             _ => {}
         }
@@ -161,6 +163,11 @@ impl Arena {
     pub fn frame(&mut self, now: Time, steps: u32, out: &mut Outbox, mut ended: impl FnMut(Part)) {
         for conn in std::mem::take(&mut self.newcomers) {
             self.greet(now, conn, out);
+        }
+        for (conn, retry_after) in self.throttled.drain(..) {
+            let milliseconds = u64::try_from(retry_after.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+            let told = Told::Throttled { milliseconds }.payload();
+            self.manager.send_to(now, conn, told.droppable(), out);
         }
         for (conn, steering) in self.steering.drain(..) {
             if let Some((lobby, seat)) = self.players.get(conn)
