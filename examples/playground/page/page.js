@@ -176,9 +176,9 @@
   }
 
   function entryItem({ line, at, text, health, outputs }) {
-    const made = element("li", { className: line === null ? "note" : "" }, element("span", { className: "at", text: at }), text);
+    const when = element("span", { className: "at", text: line === null ? at : `${at}, line ${line}` });
+    const made = element("li", { className: line === null ? "note" : "" }, when, text);
     made.dataset.health = health;
-    made.title = line === null ? "" : `line ${line} of the recording`;
     if (outputs.length > 0) made.append(element("ul", {}, ...outputs.map(({ kind, text }) => element("li", { className: kind, text }))));
     return made;
   }
@@ -274,7 +274,7 @@
 
   for (const { name, title, story } of JSON.parse(Playground.scenarios())) {
     $("scenarios").append(button(title, () => {
-      attempt(() => Playground.scenario(name), story);
+      attempt(() => Playground.scenario(name), `“${title}” was played; this is how it ends. It can go on.`);
       setText($("story"), story);
     }));
   }

@@ -6,6 +6,8 @@ use lobby_replay::Told;
 use lobbykeeper::{Call, Command, Event, Inbound, Input, Notice, Outbox, Output, Payload, Reply, Time};
 use serde::Serialize;
 
+use crate::receipts::clock;
+
 /// How much of it is kept.
 const MOST_ENTRIES: usize = 1_000;
 
@@ -65,7 +67,7 @@ impl TimeLine {
         let entry = Entry {
             number: 0,
             line: Some(line),
-            at: input.at.to_string(),
+            at: clock(input.at),
             text: told.exchange,
             health: asks_or_answers && out.iter().all(|output| is_health(&output)),
             outputs: out
@@ -85,7 +87,7 @@ impl TimeLine {
         self.push(Entry {
             number: 0,
             line: None,
-            at: at.to_string(),
+            at: clock(at),
             text,
             health: false,
             outputs: Vec::new(),

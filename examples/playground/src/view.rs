@@ -4,6 +4,7 @@ use lobbykeeper::{Config, ConnId, LobbyId, Stats};
 use serde::Serialize;
 
 use crate::client::State;
+use crate::receipts::clock;
 use crate::time_line::Entry;
 use crate::world::World;
 
@@ -53,9 +54,9 @@ impl World {
     pub fn view(&self, known: u64) -> View<'_> {
         let manager = self.manager();
         View {
-            now: self.now().to_string(),
+            now: clock(self.now()),
             paused: self.is_paused(),
-            next: self.next_at().map(|at| at.to_string()),
+            next: self.next_at().map(clock),
             digest: self.digest(),
             log_bytes: self.log.len(),
             log_lines: self.lines,

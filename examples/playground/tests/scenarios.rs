@@ -37,7 +37,7 @@ fn the_fourth_in_a_lobby_of_three_is_refused_until_one_leaves() {
     let full = [
         "dan: refused",
         "4002 lobby_full",
-        "the lobby has 3 connections, and may have 3",
+        "connections of the lobby: 3, at most 3",
     ];
     assert_end(
         &world,
@@ -54,7 +54,7 @@ fn the_fourth_in_a_lobby_of_three_is_refused_until_one_leaves() {
 #[test]
 fn a_dead_link_is_evicted_alone() {
     let world = Scenario::DeadLink.play().unwrap();
-    assert_end(&world, &[&["ann: open"], &["bob: evicted", "missed 2 pings of 2"]]);
+    assert_end(&world, &[&["ann: open"], &["bob: evicted", "missed 2 pings in a row"]]);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_newer_tab_takes_the_seat_of_the_ghost_in_a_full_lobby() {
     assert_end(
         &world,
         &[
-            &["ann: evicted", "told to close 5s ago"],
+            &["ann: evicted", "told to close 5.000 s ago"],
             &["bob: open"],
             &["ann: open"],
         ],
