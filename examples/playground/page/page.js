@@ -15,6 +15,8 @@
   /** The last entry of the time line that is shown. */
   let known = 0;
   let playing;
+  /** While one looks back: the whole recording, and its lines. */
+  let tape;
   /** Told instead of what happened last. */
   let words = "";
 
@@ -71,6 +73,7 @@
 
   function act(action) {
     words = "";
+    tape = undefined;
     try {
       world.act(JSON.stringify(action));
     } catch (error) {
@@ -194,6 +197,10 @@
     $("pause").setAttribute("aria-pressed", String(view.paused));
     setText($("pause"), view.paused ? "Let the server go on" : "Pause the server");
     setText($("digest"), view.digest);
+    $("back").max = tape?.lines ?? view.log_lines;
+    $("back").value = view.log_lines;
+    setText($("at-line"), `${view.log_lines} of ${$("back").max}`);
+    $("back").setAttribute("aria-valuetext", $("at-line").textContent);
     setText($("length"), `${view.log_lines} lines, ${view.log_bytes} bytes`);
 
     const isThere = ({ state }) => ["waiting", "open", "closing"].includes(state);
@@ -211,9 +218,10 @@
     });
     const { stats } = view;
     const sum = (numbers) => Object.values(numbers).reduce((total, number) => total + number, 0);
-    setText($("stats"), `${stats.total_connections} ${stats.max_connections === null ? "connections" : `of ${stats.max_connections} connections`}, `
-      + `${stats.admissions} admitted, ${sum(stats.refusals)} refused, ${sum(stats.evictions)} evicted, `
-      + `${stats.pings} pings, ${stats.missed_pings} missed, ${stats.pauses} pauses${stats.draining ? ", draining" : ""}`);
+    const seats = stats.max_connections === null ? "" : ` of ${stats.max_connections}`;
+    setText($("stats"), `${stats.total_connections}${seats} connected, ${stats.admissions} admitted, ${sum(stats.refusals)} refused, `
+      + `${sum(stats.evictions)} evicted; pings: ${stats.pings}, missed: ${stats.missed_pings}; pauses: ${stats.pauses}`
+      + `${stats.draining ? "; draining" : ""}`);
 
     const line = $("line");
     for (const entry of view.entries) {
@@ -248,10 +256,18 @@
     return config;
   }
 
+  function lookBack() {
+    tape ??= { log: world.log(), lines: JSON.parse(world.view(known)).log_lines };
+    const line = Number($("back").value);
+    start(Playground.load_until(tape.log, line), `as it was after line ${line} of ${tape.lines}`);
+  }
+
   /** Starts another world, unless it cannot be made; the present one stays then. */
   function attempt(make, told) {
     try {
-      start(make(), told);
+      const made = make();
+      tape = undefined;
+      start(made, told);
     } catch (error) {
       words = error.message;
       setText($("trouble"), error.message);
@@ -299,6 +315,7 @@
     // The same file again is a change, too.
     $("load").value = "";
   });
+  $("back").addEventListener("input", lookBack);
   $("settings").addEventListener("submit", (event) => {
     event.preventDefault();
     attempt(() => new Playground(JSON.stringify(settings())), "a new server with these settings: nobody is there yet");

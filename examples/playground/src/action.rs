@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lobbykeeper::{Call, Cause, CloseFrame, Frame, Input, Request};
+use lobbykeeper::{Call, Cause, CloseFrame, Frame, Request};
 use serde::Deserialize;
 
 use crate::Trouble;
@@ -120,8 +120,14 @@ impl World {
             Action::Sleep { client } => self.set_asleep(client, true),
             Action::Wake { client } => self.set_asleep(client, false),
             Action::Kick { client } => self.kick(client),
-            Action::Pause => self.set_paused(true),
-            Action::Resume => self.set_paused(false),
+            Action::Pause => {
+                self.set_paused(true);
+                Ok(())
+            }
+            Action::Resume => {
+                self.set_paused(false);
+                Ok(())
+            }
             Action::Drain { every, within } => {
                 let deadline = self.now() + Duration::from_millis(within);
                 let every = Duration::from_millis(every);
@@ -208,21 +214,17 @@ impl World {
         self.request(Request::Kick { conn, close })
     }
 
-    fn set_paused(&mut self, paused: bool) -> Result<(), Trouble> {
+    fn set_paused(&mut self, paused: bool) {
         if self.is_paused() == paused {
-            return Ok(());
+            return;
         }
-        self.note(if paused {
-            "the server stands still".into()
-        } else {
-            "the server goes on".into()
-        });
+        let words = if paused { "stands still" } else { "goes on" };
+        self.note(format!("the server {words}"));
         if paused {
             self.pause();
         } else {
             self.resume();
         }
-        Ok(())
     }
 
     /// Asks the manager, on behalf of the application.
@@ -230,11 +232,7 @@ impl World {
         if self.is_paused() {
             return Err(Trouble::Paused);
         }
-        let at = self.now();
-        self.tell(Input {
-            at,
-            call: Call::Request(request),
-        });
+        self.tell(Call::Request(request));
         Ok(())
     }
 

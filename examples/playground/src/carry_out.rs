@@ -1,8 +1,8 @@
 //! The driver's two halves: what arrives is told to the manager, and what it writes is carried out.
 
 use lobbykeeper::{
-    Call, Command, ConnId, Ending, Event, Except, Frame, Handshake, Inbound, Input, Notice, Outbox, Output, Payload,
-    Reply, Request,
+    Call, Command, ConnId, Ending, Event, Except, Frame, Handshake, Inbound, Notice, Outbox, Output, Payload, Reply,
+    Request,
 };
 
 use crate::client::{Incoming, Outbound, State, incoming};
@@ -12,14 +12,13 @@ use crate::world::World;
 impl World {
     /// The server takes what a client has sent.
     pub(crate) fn deliver(&mut self, number: u32, outbound: Outbound) {
-        let at = self.now();
         let conn = self.clients.get(&number).and_then(|client| client.conn);
         // An evicted one's socket is gone, and whatever still comes on it.
         let conn = conn.filter(|conn| self.conns.get(*conn).is_some());
         match (outbound, conn) {
             (Outbound::Connect { user, lobby }, _) => {
                 let call = Call::Event(Event::Connected(Handshake::new(lobby, user)));
-                let reply = self.tell(Input { at, call });
+                let reply = self.tell(call);
                 self.connected(number, &reply);
             }
             (Outbound::Frame(frame), Some(conn)) => {
@@ -28,7 +27,7 @@ impl World {
                     _ => None,
                 };
                 let call = Call::Event(Event::Message { conn, frame });
-                let reply = self.tell(Input { at, call });
+                let reply = self.tell(call);
                 // The application: what one says, all of the lobby hear.
                 if reply == Reply::Message(Inbound::Deliver)
                     && let Some(text) = text
@@ -38,7 +37,7 @@ impl World {
                         payload: Payload::text(text).into(),
                         except: Except::Nobody,
                     });
-                    self.tell(Input { at, call });
+                    self.tell(call);
                 }
             }
             (Outbound::Switch(to), Some(conn)) => {
@@ -47,14 +46,14 @@ impl World {
                     from: conn.into(),
                     to: to.as_str().into(),
                 });
-                let reply = self.tell(Input { at, call });
+                let reply = self.tell(call);
                 if let (Reply::Entered(Ok(_)), Some(client)) = (reply, self.clients.get_mut(&number)) {
                     client.lobby = to;
                 }
             }
             (Outbound::Closed(cause), Some(conn)) => {
                 let call = Call::Event(Event::Closed { conn, cause });
-                self.tell(Input { at, call });
+                self.tell(call);
             }
             // It was never let in, or has ended.
             (_, None) => {}

@@ -141,10 +141,10 @@ struct Health<'a> {
 pub(crate) fn incoming(payload: &Payload) -> Option<Incoming> {
     match payload {
         Payload::Text(text) => {
-            let ping: Health<'_> = serde_json::from_str(text.as_str()).ok()?;
-            let kind = (ping.kind == "health_ping").then_some("health_pong")?;
-            let pong = serde_json::to_string(&Health { kind, ..ping }).ok()?;
-            Some(Incoming::Ping(Frame::Text(pong.into())))
+            let health: Health<'_> = serde_json::from_str(text.as_str()).ok()?;
+            let kind = (health.kind == "health_ping").then_some("health_pong")?;
+            let answer = serde_json::to_string(&Health { kind, ..health }).ok()?;
+            Some(Incoming::Ping(Frame::Text(answer.into())))
         }
         Payload::Ping(data) => Some(Incoming::Ping(Frame::Pong(data.as_bytes().to_vec().into()))),
         Payload::Binary(_) => None,

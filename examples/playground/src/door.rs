@@ -54,6 +54,16 @@ impl Playground {
         })
     }
 
+    /// How it was after so many lines of a recording.
+    ///
+    /// # Errors
+    /// If one of these lines is damaged: which, and how.
+    pub fn load_until(log: Vec<u8>, lines: u32) -> Result<Self, JsError> {
+        Ok(Self {
+            world: World::load_until(log, lines.into())?,
+        })
+    }
+
     /// Does something; `action` is [`Action`] in its JSON form.
     ///
     /// # Errors

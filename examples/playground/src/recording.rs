@@ -15,9 +15,24 @@ impl World {
     /// # Errors
     /// If a line of the recording is damaged, or if it is too long.
     pub fn load(log: Vec<u8>) -> Result<Self, Trouble> {
+        Self::load_until(log, u64::MAX)
+    }
+
+    /// The same for no more than so many lines of a recording: how it was then. The rest is not looked at.
+    ///
+    /// # Errors
+    /// If one of these lines is damaged, or if the recording is too long.
+    pub fn load_until(mut log: Vec<u8>, lines: u64) -> Result<Self, Trouble> {
         if log.len() >= MOST_LOG_BYTES {
             return Err(Trouble::LogFull);
         }
+        let lines = usize::try_from(lines).unwrap_or(usize::MAX);
+        let length = log
+            .split_inclusive(|&byte| byte == b'\n')
+            .take(lines)
+            .map(<[u8]>::len)
+            .sum();
+        log.truncate(length);
         let mut lines = log.split_inclusive(|&byte| byte == b'\n');
         let mut replay = Replay::new(lines.next().unwrap_or_default(), [0, 0])?;
         let (mut out, mut now) = (Outbox::new(), Time::ZERO);
@@ -58,7 +73,7 @@ impl World {
                 };
             }
         }
-        self.note("here the recording ends; whatever happens next is added to it".into());
+        self.note("here the recording ends; what happens next is added to it".into());
     }
 
     /// How a connection came, why it ended, and what led there, in words. O(length of the recording).

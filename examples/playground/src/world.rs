@@ -200,7 +200,8 @@ impl World {
     }
 
     /// Tells the manager, writes that down, and carries out what it says.
-    pub(crate) fn tell(&mut self, input: Input<'_>) -> Reply {
+    pub(crate) fn tell(&mut self, call: Call<'_>) -> Reply {
+        let input = Input { at: self.now, call };
         let mut out = std::mem::take(&mut self.out);
         out.clear();
         let reply = self.recorder.apply(input.clone(), &mut out, &mut self.log);
@@ -267,11 +268,7 @@ impl World {
 
     fn tick_if_due(&mut self) {
         if !self.paused && self.recorder.next_deadline().is_some_and(|due| due <= self.now) {
-            let at = self.now;
-            self.tell(Input {
-                at,
-                call: Call::Event(Event::Tick),
-            });
+            self.tell(Call::Event(Event::Tick));
         }
     }
 

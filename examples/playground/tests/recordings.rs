@@ -103,3 +103,24 @@ fn of_a_damaged_recording_the_line_is_named() {
         "the recording is damaged in line 1: not the header of a lobbykeeper log"
     );
 }
+
+#[test]
+fn one_can_look_back_at_any_line_and_go_on_from_there() {
+    let world = Scenario::DeadLink.play().unwrap();
+    // The header, ann, bob.
+    let mut then = World::load_until(world.log().to_vec(), 3).unwrap();
+    assert_eq!(then.clients().filter(|client| client.state == State::Open).count(), 2);
+    assert!(world.log().starts_with(then.log()) && then.log().len() < world.log().len());
+    then.act(Action::Advance { by: 600_000 }).unwrap();
+    assert_eq!(
+        then.manager().stats().evictions.stale,
+        0,
+        "this time bob's link is sound"
+    );
+    let whole = World::load_until(world.log().to_vec(), 1_000).unwrap();
+    assert_eq!(whole.digest(), world.digest());
+    // What is damaged later does not matter.
+    let mut damaged = world.log().to_vec();
+    *damaged.last_mut().unwrap() = b' ';
+    assert!(World::load_until(damaged.clone(), 3).is_ok() && World::load(damaged).is_err());
+}

@@ -14,20 +14,17 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use wasm_bindgen_cli_support::Bindgen;
 
-/// The page, and what is put in the places of two of its lines.
-const PAGE: &str = include_str!("../../page/index.html");
-const STYLE: (&str, &str) = (
-    "<link rel=\"stylesheet\" href=\"style.css\">",
-    include_str!("../../page/style.css"),
-);
-const SCRIPT: (&str, &str) = ("<script src=\"page.js\"></script>", include_str!("../../page/page.js"));
+/// The lines of the page in whose places the files are put that they name.
+const STYLE: &str = "<link rel=\"stylesheet\" href=\"style.css\">";
+const SCRIPT: &str = "<script src=\"page.js\"></script>";
 const TARGET: &str = "wasm32-unknown-unknown";
 /// In the workspace's `Cargo.toml`.
 const PROFILE: &str = "small";
 const NAME: &str = "lobby_playground";
 
 fn main() -> anyhow::Result<()> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let workspace = package.join("../..").canonicalize()?;
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
     let library = compile(&workspace, &target)?;
 
@@ -45,7 +42,7 @@ fn main() -> anyhow::Result<()> {
     let glue = fs::read_to_string(out.join(format!("{NAME}.js")))?;
     let wasm = fs::read(out.join(format!("{NAME}_bg.wasm")))?;
     let page = out.join("index.html");
-    fs::write(&page, assemble(&glue, &wasm)?)?;
+    fs::write(&page, assemble(&package.join("page"), &glue, &wasm)?)?;
 
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(&wasm)?;
@@ -72,18 +69,18 @@ fn compile(workspace: &Path, target: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// Puts everything into one file, so that a browser that refuses to load modules from a disk has nothing to load.
-fn assemble(glue: &str, wasm: &[u8]) -> anyhow::Result<String> {
-    for script in [glue, SCRIPT.1] {
+fn assemble(sources: &Path, glue: &str, wasm: &[u8]) -> anyhow::Result<String> {
+    let read = |name: &str| fs::read_to_string(sources.join(name)).context(name.to_owned());
+    let (mut page, script) = (read("index.html")?, read("page.js")?);
+    for script in [glue, &script] {
         ensure!(!script.contains("</script"), "a script would end in its midst");
     }
-    let style = format!("<style>\n{}</style>", STYLE.1);
     let library = STANDARD.encode(wasm);
-    let script = format!(
-        "<script id=\"library\" type=\"text/plain\">{library}</script>\n<script>\n{glue}</script>\n<script>\n{}</script>",
-        SCRIPT.1
+    let scripts = format!(
+        "<script id=\"library\" type=\"text/plain\">{library}</script>\n<script>\n{glue}</script>\n<script>\n{script}</script>"
     );
-    let mut page = PAGE.to_owned();
-    for (line, content) in [(STYLE.0, &style), (SCRIPT.0, &script)] {
+    let style = format!("<style>\n{}</style>", read("style.css")?);
+    for (line, content) in [(STYLE, style), (SCRIPT, scripts)] {
         let (before, after) = page
             .split_once(line)
             .with_context(|| format!("the page has no {line}"))?;
