@@ -1,7 +1,7 @@
 //! The loop. In each turn every socket that is ready is read and the chat is told all of it with one outbox; then each
 //! frame is encoded once, and each socket that has something to write is written once.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use lobby_chat::{Chat, PAGE, Settings, authenticate, failure, log_command, log_unauthorized};
 use lobby_operator::{Door, Orders};
 use lobby_socket::{Flushed, Frames, Heard, Listener, Request, Socket, frame};
-use lobbykeeper::{Cause, Command, ConnId, ConnMap, Outbox, Output, Time};
+use lobbykeeper::{Cause, Command, ConnId, ConnMap, LobbyId, Outbox, Output, Time};
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
@@ -22,7 +22,8 @@ const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 /// How many sockets are read in one turn.
 const MAX_EVENTS: usize = 1_024;
-/// After how many bytes a turn writes what they have led to, before it reads on: so much a client always has room for.
+/// After how many bytes of one lobby a turn writes what they have led to, before it reads on: so much a client always has
+/// room for.
 const MAX_HEARD: usize = 128 * 1_024;
 /// How much may wait for a client beside what the manager counts: frames' headers and answers to pings.
 const UNCOUNTED: usize = 1 << 20;
@@ -47,8 +48,8 @@ pub struct Server {
     conns: ConnMap<usize>,
     /// Those that were not read to the end in the last turn.
     unread: Vec<usize>,
-    /// How much was read since it was last carried out.
-    heard: usize,
+    /// How much was read of each lobby since it was last carried out.
+    heard: HashMap<Option<LobbyId>, usize>,
     /// Those that have something to write in this turn.
     dirty: Vec<usize>,
     frames: Frames,
@@ -96,7 +97,7 @@ impl Server {
             clients: Slab::new(),
             conns: ConnMap::new(),
             unread: Vec::new(),
-            heard: 0,
+            heard: HashMap::new(),
             dirty: Vec::new(),
             frames: Frames::default(),
             deadlines: VecDeque::new(),
@@ -266,11 +267,14 @@ impl Server {
                     if is_unread {
                         self.unread.push(key);
                     }
-                    self.heard += client.socket.heard_bytes();
+                    let lobby = client.conn.and_then(|conn| self.chat.lobbies_of(conn).next());
+                    let heard = self.heard.entry(lobby).or_default();
+                    *heard += client.socket.heard_bytes();
+                    let is_much = *heard > MAX_HEARD || self.chat.is_backlog_high();
                     if wants_flush {
                         self.mark(key);
                     }
-                    if self.heard > MAX_HEARD {
+                    if is_much {
                         self.carry_out(now);
                     }
                     return;
@@ -321,7 +325,7 @@ impl Server {
     /// Does what the chat says until it says nothing more and everything is written. What follows from doing it goes to
     /// the other outbox.
     fn carry_out(&mut self, now: Time) {
-        self.heard = 0;
+        self.heard.clear();
         while !self.out.is_empty() || !self.dirty.is_empty() {
             let mut reading = mem::replace(&mut self.out, mem::take(&mut self.spare));
             for output in &reading {
