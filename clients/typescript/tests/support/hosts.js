@@ -26,13 +26,13 @@ class Log {
     this.#wake();
   }
 
-  /** The next event of this type that `fits`; those before it are skipped. */
-  async next(type, fits = () => true) {
+  /** The next event of this type, or of one of these, that `fits`; those before it are skipped. */
+  async next(types, fits = () => true) {
     for (;;) {
       while (this.#read < this.#events.length) {
         const told = this.#events[this.#read];
         this.#read += 1;
-        if (told.type === type && fits(told.event)) return told.event;
+        if ([types].flat().includes(told.type) && fits(told.event)) return told.event;
       }
       await new Promise((resolve) => (this.#wake = resolve));
     }
@@ -64,18 +64,23 @@ export const node = {
   },
 };
 
+const ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"];
 let started = null;
 let origin = null;
+
+async function launch() {
+  const server = await chromium.launchServer({ executablePath: path, args: ARGS });
+  return { server, browser: await chromium.connect(server.wsEndpoint()) };
+}
 
 export const browser = {
   name: "Chromium",
   options: path || process.env.CI ? {} : { skip: "no Chromium: install it, or say where with CHROMIUM" },
   async connect(t, url, options = {}) {
     if (!path) throw new Error(`no Chromium at ${PATHS.join(", ")}, nor where CHROMIUM says`);
-    const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"];
-    started ??= chromium.launch({ executablePath: path, args });
+    started ??= launch();
     origin ??= serveModules();
-    const page = await (await started).newPage();
+    const page = await (await started).browser.newPage();
     t.after(() => page.close());
     const log = new Log();
     await page.exposeFunction("tell", (type, event) => log.tell(type, event));
@@ -100,9 +105,17 @@ export const browser = {
   },
 };
 
+/** Stops all processes of the browser, as if its machine slept, until the function that is returned is called. */
+export async function sleep() {
+  // They are a group of their own.
+  const group = -(await started).server.process().pid;
+  process.kill(group, "SIGSTOP");
+  return () => process.kill(group, "SIGCONT");
+}
+
 /** Ends what the tests of a file have in common. */
 export async function endBrowser() {
-  await (await started)?.close();
+  await (await started)?.server.close();
   (await origin)?.server.close();
 }
 
