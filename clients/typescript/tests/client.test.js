@@ -157,6 +157,19 @@ test("a handler may close the client, and nothing comes after that", async (t) =
   assert.equal(FakeSocket.all.length, 1);
 });
 
+test("what a handler leads to is told when all have heard what it heard", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  FakeSocket.all = [];
+  const client = connect("ws://here/", { WebSocket: FakeSocket });
+  const heard = [];
+  client.on("open", () => client.close());
+  client.on("open", () => heard.push("open"));
+  client.on("closed", () => heard.push("closed"));
+  await settle();
+  letIn(FakeSocket.all[0]);
+  assert.deepEqual(heard, ["open", "closed"]);
+});
+
 test("closed before its socket was there, it opens none", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout", "Date"] });
   FakeSocket.all = [];
@@ -208,6 +221,11 @@ test("an address that comes after its time is not used", async (t) => {
 
 test("a delay longer than timers take is waited for", async (t) => {
   const { client, socket } = await started(t);
+  const { setTimeout } = globalThis;
+  t.mock.method(globalThis, "setTimeout", (act, delay) => {
+    assert.ok(delay < 2 ** 31, "it would be over at once");
+    return setTimeout(act, delay);
+  });
   socket().say("close", { code: 1012, reason: `draining;retry=${2 ** 31}` });
   t.mock.timers.tick(2 ** 31 - 1);
   await settle();
