@@ -9,14 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lobby_chat::{Chat, PAGE, Settings, authenticate, failure, log_command, log_unauthorized};
+use lobby_chat::{Admission, Asked, Chat, PAGE, Settings, Visitor, asked, failure, log_command};
 use lobby_operator::{Door, Orders};
 use lobby_socket::{Flushed, Frames, Heard, Listener, Request, Socket, frame};
 use lobbykeeper::{Cause, Command, ConnId, ConnMap, LobbyId, Outbox, Output, Time};
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
-
-use crate::http::{Asked, asked};
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
@@ -194,10 +192,13 @@ impl Server {
             self.deadlines.pop_front();
             let is_late = |client: &Client| client.conn.is_none() && client.deadline == deadline;
             if self.clients.get(key).is_some_and(is_late) {
-                self.clients.remove(key);
+                self.lose(now, key, Cause::Error);
             }
         }
         self.chat.tick(now, &mut self.out);
+        while let Some((key, admission)) = self.chat.decided(now, &mut self.out) {
+            self.admit(now, key, admission);
+        }
         self.carry_out(now);
         self.chat.end_turn();
         if self.chat.is_drained() && self.stop_at.is_none() {
@@ -222,15 +223,22 @@ impl Server {
             let Some(socket) = self.listener.accept(now, registry, token) else {
                 return;
             };
-            let deadline = now + self.settings.handshake_timeout;
-            self.deadlines.push_back((deadline, entry.key()));
+            let key = entry.key();
             entry.insert(Client {
                 socket,
                 conn: None,
-                deadline,
+                deadline: Time::MAX,
                 dirty: false,
             });
+            self.limit(now, key);
         }
+    }
+
+    /// From now on it has only so long.
+    fn limit(&mut self, now: Time, key: usize) {
+        let deadline = now + self.settings.handshake_timeout;
+        self.clients[key].deadline = deadline;
+        self.deadlines.push_back((deadline, key));
     }
 
     /// Tells the chat what a client says, as much of it as is read in one turn.
@@ -249,18 +257,21 @@ impl Server {
                 (Ok(Heard::BadRequest(status)), _) => client.socket.refuse(status),
                 (Ok(Heard::Failure(error)), conn) => match (failure(&error), conn) {
                     (Some(close), Some(conn)) => self.chat.kick(now, conn, close, &mut self.out),
-                    (Some(_), None) => {}
+                    (Some(close), None) => {
+                        self.chat.gave_up(now, key, &mut self.out);
+                        self.admit(now, key, Err(close));
+                    }
                     (None, _) => return self.lose(now, key, Cause::Peer),
                 },
                 (Ok(Heard::Goodbye), Some(conn)) => {
                     client.conn = None;
-                    client.deadline = now + self.settings.handshake_timeout;
-                    self.deadlines.push_back((client.deadline, key));
                     self.conns.remove(conn);
+                    self.limit(now, key);
                     self.chat.closed(now, conn, Cause::Peer, &mut self.out);
                 }
                 // One who is not admitted has nothing to say.
-                (Ok(Heard::Message(_) | Heard::Goodbye), None) => {}
+                (Ok(Heard::Message(_)), None) => {}
+                (Ok(Heard::Goodbye), None) => self.chat.gave_up(now, key, &mut self.out),
                 (Ok(Heard::End), _) => return self.lose(now, key, Cause::Peer),
                 (Err(error), _) if error.kind() == ErrorKind::WouldBlock => {
                     let (is_unread, wants_flush) = (client.socket.is_unread(), client.socket.wants_flush());
@@ -286,7 +297,7 @@ impl Server {
 
     fn answer(&mut self, now: Time, key: usize, request: &Request) {
         let client = &mut self.clients[key];
-        let (lobby, token) = match asked(request) {
+        let (lobby, token) = match asked(request.uri()) {
             Ok(Asked::Lobby { lobby, token }) => (lobby, token),
             Ok(Asked::Page) => {
                 return client
@@ -297,28 +308,41 @@ impl Server {
                 let json = serde_json::to_vec(&self.chat.stats()).expect("numbers and names are JSON");
                 return client.socket.respond("200 OK", "application/json", &json);
             }
-            Err(status) => return client.socket.refuse(status),
+            Err(status) => return client.socket.refuse(&status.to_string()),
         };
         let max_bytes = self.settings.max_message_bytes as usize;
         if client.socket.upgrade(request, max_bytes).is_err() {
             return client.socket.refuse("400 Bad Request");
         }
-        let admission = if let Some(user) = authenticate(&token) {
-            self.chat
-                .connected(now, &lobby, &user, client.socket.peer(), &mut self.out)
-        } else {
-            log_unauthorized(&lobby);
-            Err(self.chat.config().answers.unauthorized.clone())
+        // As long as it waits for a word, that is the chat's.
+        client.deadline = Time::MAX;
+        let visitor = Visitor {
+            key,
+            lobby: &lobby,
+            token: &token,
+            address: self.settings.proxies.client(client.socket.peer(), request.headers()),
         };
+        if let Some(admission) = self.chat.knock(now, visitor, &mut self.out) {
+            self.admit(now, key, admission);
+        }
+    }
+
+    fn admit(&mut self, now: Time, key: usize, admission: Admission) {
         match admission {
             Ok(conn) => {
-                client.conn = Some(conn);
+                self.clients[key].conn = Some(conn);
                 // Whose index this was may be evicted by an output that has not been read.
                 if let Some(evicted) = self.conns.insert(conn, key) {
                     self.clients.remove(evicted);
                 }
             }
-            Err(close) => client.socket.close(close.code(), close.reason(), &self.frames),
+            Err(close) => {
+                self.clients[key]
+                    .socket
+                    .close(close.code(), close.reason(), &self.frames);
+                self.mark(key);
+                self.limit(now, key);
+            }
         }
     }
 
@@ -404,6 +428,8 @@ impl Server {
         if let Some(conn) = self.clients.remove(key).conn {
             self.conns.remove(conn);
             self.chat.closed(now, conn, cause, &mut self.out);
+        } else {
+            self.chat.gave_up(now, key, &mut self.out);
         }
     }
 }
