@@ -56,7 +56,7 @@ test("a plain old client works unchanged against every server", { timeout: 60_00
   for (const server of SERVERS) {
     await t.test(server.name, async (t) => {
       const port = await freePort();
-      await start(t, server.name, server.flags(`127.0.0.1:${port}`), port);
+      await start(t, server.name, server.flags(`127.0.0.1:${port}`), port, { RUST_LOG: "warn" });
       const bob = plain(server.url(port, "bob"));
       const ann = plain(server.url(port, "ann"));
       t.after(() => [ann, bob].forEach(({ socket }) => socket.terminate()));

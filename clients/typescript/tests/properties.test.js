@@ -199,7 +199,7 @@ test("no events, in whatever order, make it do nonsense", () => {
         witness.step(what, random);
       }
     }),
-    { numRuns: 5_000, includeErrorInReport: true },
+    { numRuns: 3_000, includeErrorInReport: true },
   );
 });
 
@@ -216,7 +216,7 @@ test("whatever has happened, once the server is there again it is in again, unle
       witness.step({ does: "received", raw: "{}" }, 0.5);
       assert.equal(witness.world.machine.state, "open");
     }),
-    { numRuns: 2_000 },
+    { numRuns: 500 },
   );
 });
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
 import { browser, endBrowser, node, sleep } from "./support/hosts.js";
-import { Lobby } from "./support/lobby.js";
+import { Lobby } from "../../../examples/browser/support/lobby.js";
 import { frame, proxy, rawServer } from "./support/wire.js";
 
 after(endBrowser);

@@ -5,6 +5,7 @@ use percent_encoding::percent_decode_str;
 
 pub(crate) enum Asked {
     Page,
+    Client,
     Stats,
     Lobby { lobby: String, token: String },
 }
@@ -13,6 +14,7 @@ pub(crate) enum Asked {
 pub(crate) fn asked(request: &Request) -> Result<Asked, &'static str> {
     match request.uri().path() {
         "/" => Ok(Asked::Page),
+        "/client.js" => Ok(Asked::Client),
         "/stats" => Ok(Asked::Stats),
         path => {
             let lobby = path.strip_prefix("/ws/").filter(|lobby| !lobby.contains('/'));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lobby_chat::{Chat, PAGE, Settings, authenticate, failure, log_command, log_unauthorized};
+use lobby_chat::{CLIENT, Chat, PAGE, Settings, authenticate, failure, log_command, log_unauthorized};
 use lobby_operator::{Door, Orders};
 use lobby_socket::{Flushed, Frames, Heard, Listener, Request, Socket, frame};
 use lobbykeeper::{Cause, Command, ConnId, ConnMap, Outbox, Output, Time};
@@ -288,6 +288,11 @@ impl Server {
                 return client
                     .socket
                     .respond("200 OK", "text/html; charset=utf-8", PAGE.as_bytes());
+            }
+            Ok(Asked::Client) => {
+                return client
+                    .socket
+                    .respond("200 OK", "text/javascript; charset=utf-8", CLIENT.as_bytes());
             }
             Ok(Asked::Stats) => {
                 let json = serde_json::to_vec(&self.chat.stats()).expect("numbers and names are JSON");

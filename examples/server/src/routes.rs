@@ -4,10 +4,11 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{Html, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use lobby_chat::{PAGE, authenticate};
+use lobby_chat::{CLIENT, PAGE, authenticate};
 use lobbykeeper::{CloseFrame, Stats};
 use serde::Deserialize;
 use tokio::sync::oneshot;
@@ -27,6 +28,10 @@ pub(crate) struct Lobbies {
 pub(crate) fn router(lobbies: Lobbies) -> Router {
     Router::new()
         .route("/", get(async || Html(PAGE)))
+        .route(
+            "/client.js",
+            get(async || ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], CLIENT)),
+        )
         .route("/stats", get(stats))
         .route("/ws/{lobby}", get(enter))
         // A lobby without a name is refused with a reason like any other that cannot be.
