@@ -1,5 +1,5 @@
-// Takes the README's pictures anew: `npm run screenshots`. Look at them before you commit them, and at the others, which
-// go to target/screenshots.
+// Takes the README's pictures anew: `npm run screenshots`. Look at them before you commit them, and at the others,
+// which go to target/screenshots.
 
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";

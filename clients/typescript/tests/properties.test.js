@@ -34,7 +34,7 @@ const step = fc.oneof(
       reason: fc.constantFrom(...REASONS),
     }),
   },
-  { weight: 25, arbitrary: fc.record({ does: fc.constant("passes"), time: fc.constantFrom(1, 600, 5_000, 46_000, 1e7) }) },
+  { weight: 25, arbitrary: fc.record({ does: fc.constant("passes"), time: fc.constantFrom(1, 600, 5e3, 46e3, 1e7) }) },
   { weight: 5, arbitrary: fc.record({ does: fc.constant("jumps"), time: fc.constantFrom(-1e7, -10, 10, 1e7) }) },
   { weight: 15, arbitrary: fc.record({ does: fc.constant("send"), writable: fc.boolean() }) },
   { weight: 15, arbitrary: fc.record({ does: fc.constantFrom("tick", "online", "offline", "connectNow") }) },

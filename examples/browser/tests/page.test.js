@@ -253,7 +253,8 @@ test("a phone shows everything without scrolling sideways", TIMES, async (t) => 
   await reads(other, "unbreakable");
   for (const page of [ann, other]) {
     assert.ok(await fits(page));
-    for (const part of [page.getByRole("log"), page.getByRole("button", { name: "Send" }), page.getByRole("button", { name: "Leave" })]) {
+    const button = (name) => page.getByRole("button", { name });
+    for (const part of [page.getByRole("log"), button("Send"), button("Leave")]) {
       const box = await part.boundingBox();
       assert.ok(box.x >= 0 && box.x + box.width <= 360 && box.y + box.height <= 640, JSON.stringify(box));
       assert.ok(box.height >= 40, "a thumb hits it");
@@ -295,8 +296,9 @@ function contrasts() {
     }
     throw new Error("no ground");
   };
-  const hasText = (element) => [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
-  const texts = [...document.querySelectorAll("body *")].filter((element) => element.checkVisibility() && hasText(element));
+  const isText = (node) => node.nodeType === Node.TEXT_NODE && node.data.trim() !== "";
+  const shows = (element) => element.checkVisibility() && [...element.childNodes].some(isText);
+  const texts = [...document.querySelectorAll("body *")].filter(shows);
   const poor = [];
   for (const element of texts) {
     const [ink, ground] = [luminance(getComputedStyle(element).color), luminance(behind(element))];
