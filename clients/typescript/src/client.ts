@@ -71,7 +71,7 @@ export class Client {
   }
 
   /**
-   * Sends text and bytes as they are, anything else as JSON. While the client is not in, it waits in the queue; one that
+   * Sends text and bytes as they are, anything else as JSON. While the client is not in, it waits in the queue; what
    * finds no room there is `refused`. What was `sent` may still be lost with its connection.
    *
    * @throws TypeError for what is no JSON either

@@ -1,6 +1,6 @@
 // Time that never goes back.
 
-/** Reads a wall clock, which also runs while a machine sleeps. When that is set back, time stands still for one reading. */
+/** Reads a wall clock, which runs on while a machine sleeps. When that is set back, time stands still for one reading. */
 export class Clock {
   #last = Number.NEGATIVE_INFINITY;
   /** By how much the clock has been set back so far. */

@@ -38,7 +38,10 @@ export interface LatencyEvent {
   milliseconds: number;
 }
 
-/** Something was missed: so many messages, left out since this client read too slowly, or whatever came while it was away. */
+/**
+ * Something was missed: so many messages, left out since this client read too slowly, or whatever came while it was
+ * away.
+ */
 export type GapEvent = { cause: "slow"; dropped: number } | { cause: "away"; milliseconds: number };
 
 export interface Events {

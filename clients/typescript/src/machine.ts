@@ -1,6 +1,6 @@
 // The heart of the client: a state machine without timers, clock or randomness of its own. What happens comes in as
-// calls, with the time and a random number; what is to be done goes out as commands. Like the server's `Manager`, it can
-// be tested without waiting.
+// calls, with the time and a random number; what is to be done goes out as commands. Like the server's `Manager`, it
+// can be tested without waiting.
 
 import { Clock } from "./clock.js";
 import type { ClosedEvent, Emission } from "./events.js";
@@ -27,7 +27,7 @@ export type Command =
 export type Sent = "sent" | "queued" | "refused";
 
 export interface Settings {
-  /** The first delay is anything up to this, in milliseconds like all times here; each following up to twice as much. */
+  /** The first delay is anything up to this, in milliseconds as all times here; each following up to twice as much. */
   firstDelay: number;
   /** What delays grow to. */
   longestDelay: number;

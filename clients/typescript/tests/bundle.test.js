@@ -7,5 +7,6 @@ import { test } from "node:test";
 import { COMMITTED, bundle } from "../bundle.js";
 
 test("the committed bundle is a fresh one", () => {
-  assert.equal(readFileSync(COMMITTED, "utf8"), bundle(), "run `npm run bundle` and commit examples/chat/src/client.js");
+  const advice = "run `npm run bundle` and commit examples/chat/src/client.js";
+  assert.equal(readFileSync(COMMITTED, "utf8"), bundle(), advice);
 });

@@ -60,8 +60,8 @@ function letIn(socket) {
 /** What handlers throw is reported here. */
 function reports(t) {
   const reported = [];
-  if (typeof globalThis.reportError === "function") t.mock.method(globalThis, "reportError", (error) => reported.push(error));
-  else t.mock.method(console, "error", (error) => reported.push(error));
+  const [place, name] = "reportError" in globalThis ? [globalThis, "reportError"] : [console, "error"];
+  t.mock.method(place, name, (error) => reported.push(error));
   return reported;
 }
 

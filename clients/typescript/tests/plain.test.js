@@ -1,6 +1,7 @@
 // A client that knows nothing of this package, or of lobbykeeper: it opens a WebSocket, speaks JSON and answers pings.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 
 import WebSocket from "ws";
@@ -56,11 +57,11 @@ test("a plain old client works unchanged against every server", { timeout: 60_00
   for (const server of SERVERS) {
     await t.test(server.name, async (t) => {
       const port = await freePort();
-      await start(t, server.name, server.flags(`127.0.0.1:${port}`), port);
+      await start(t, server.name, server.flags(`127.0.0.1:${port}`), port, { RUST_LOG: "warn" });
       const bob = plain(server.url(port, "bob"));
       const ann = plain(server.url(port, "ann"));
       t.after(() => [ann, bob].forEach(({ socket }) => socket.terminate()));
-      await Promise.all([ann, bob].map(({ socket }) => new Promise((resolve) => socket.addEventListener("open", resolve))));
+      await Promise.all([ann, bob].map(({ socket }) => once(socket, "open")));
       // Both are in once one hears the other: whoever is not in yet is told nothing.
       const said = () => bob.heard.some(({ text }) => text === server.says);
       while (!said()) {

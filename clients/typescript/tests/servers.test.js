@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
 import { browser, endBrowser, node, sleep } from "./support/hosts.js";
-import { Lobby } from "./support/lobby.js";
+import { Lobby } from "../../../examples/browser/support/lobby.js";
 import { frame, proxy, rawServer } from "./support/wire.js";
 
 after(endBrowser);
@@ -154,34 +154,40 @@ const scenarios = {
   },
 };
 
-for (const host of [node, browser]) {
+/** What only a browser has. */
+const ofPages = {
+  "a page without a network drops its link, and returns when there is one": async (t) => {
+    const lobby = await Lobby.start(t);
+    const ann = await browser.connect(t, lobby.url("ann"), SOON);
+    await ann.next("open");
+    await ann.page.context().setOffline(true);
+    const { code, willReturn } = await ann.next("closed");
+    assert.deepEqual([code, willReturn], [1006, true]);
+    await ann.page.context().setOffline(false);
+    assert.deepEqual(await ann.next("open"), { returned: true });
+  },
+
+  "a page whose machine slept is in again when it wakes": async (t) => {
+    const lobby = await Lobby.start(t, ["--ping-interval", "300ms", "--ping-timeout", "200ms"]);
+    const ann = await browser.connect(t, lobby.url("ann"), { ...SOON, patience: 2_000 });
+    await ann.next("latency");
+    const wake = await sleep();
+    try {
+      // It does not answer, so the server gives it up.
+      while ((await lobby.stats()).open_connections > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    } finally {
+      wake();
+    }
+    assert.equal((await ann.next("closed")).willReturn, true);
+    assert.deepEqual(await ann.next("open"), { returned: true });
+  },
+};
+
+function all(host, scenarios) {
   for (const [name, scenario] of Object.entries(scenarios)) {
     test(`${host.name}: ${name}`, { ...host.options, timeout: 60_000 }, (t) => scenario(t, host));
   }
 }
 
-test("Chromium: a page without a network drops its link, and returns when there is one", { ...browser.options, timeout: 60_000 }, async (t) => {
-  const lobby = await Lobby.start(t);
-  const ann = await browser.connect(t, lobby.url("ann"), SOON);
-  await ann.next("open");
-  await ann.page.context().setOffline(true);
-  const { code, willReturn } = await ann.next("closed");
-  assert.deepEqual([code, willReturn], [1006, true]);
-  await ann.page.context().setOffline(false);
-  assert.deepEqual(await ann.next("open"), { returned: true });
-});
-
-test("Chromium: a page whose machine slept is in again when it wakes", { ...browser.options, timeout: 60_000 }, async (t) => {
-  const lobby = await Lobby.start(t, ["--ping-interval", "300ms", "--ping-timeout", "200ms"]);
-  const ann = await browser.connect(t, lobby.url("ann"), { ...SOON, patience: 2_000 });
-  await ann.next("latency");
-  const wake = await sleep();
-  try {
-    // It does not answer, so the server gives it up.
-    while ((await lobby.stats()).open_connections > 0) await new Promise((resolve) => setTimeout(resolve, 50));
-  } finally {
-    wake();
-  }
-  assert.equal((await ann.next("closed")).willReturn, true);
-  assert.deepEqual(await ann.next("open"), { returned: true });
-});
+all(node, scenarios);
+all(browser, { ...scenarios, ...ofPages });

@@ -19,7 +19,8 @@ export async function freePort() {
 
 /** Starts `target/debug/NAME` with these arguments, and resolves with the process once its port takes connections. */
 export async function start(t, name, args, port, env = {}) {
-  const program = spawn(`${PROGRAMS}/${name}`, args, { env: { ...process.env, ...env }, stdio: ["ignore", "inherit", "inherit"] });
+  const stdio = ["ignore", "inherit", "inherit"];
+  const program = spawn(`${PROGRAMS}/${name}`, args, { env: { ...process.env, ...env }, stdio });
   const failed = once(program, "error").then(([error]) => {
     throw error;
   });

@@ -9,13 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lobby_chat::{Admission, Asked, Chat, PAGE, Settings, Visitor, asked, failure, log_command};
+use lobby_chat::{Admission, Asked, CLIENT, Chat, PAGE, Settings, Visitor, asked, failure, log_command};
 use lobby_operator::{Door, Orders};
 use lobby_socket::{Flushed, Frames, Heard, Listener, Request, Socket, frame};
 use lobbykeeper::{Cause, Command, ConnId, ConnMap, LobbyId, Outbox, Output, Time};
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 /// How many sockets are read in one turn.
@@ -299,11 +301,8 @@ impl Server {
         let client = &mut self.clients[key];
         let (lobby, token) = match asked(request.uri()) {
             Ok(Asked::Lobby { lobby, token }) => (lobby, token),
-            Ok(Asked::Page) => {
-                return client
-                    .socket
-                    .respond("200 OK", "text/html; charset=utf-8", PAGE.as_bytes());
-            }
+            Ok(Asked::Page) => return client.socket.respond("200 OK", HTML, PAGE.as_bytes()),
+            Ok(Asked::Client) => return client.socket.respond("200 OK", SCRIPT, CLIENT.as_bytes()),
             Ok(Asked::Stats) => {
                 let json = serde_json::to_vec(&self.chat.stats()).expect("numbers and names are JSON");
                 return client.socket.respond("200 OK", "application/json", &json);

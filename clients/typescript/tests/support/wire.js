@@ -49,9 +49,8 @@ export async function rawServer(t, ...answers) {
     while (!head.includes("\r\n\r\n")) head += (await once(socket, "data"))[0];
     const key = /^sec-websocket-key: (.*)\r$/im.exec(head)[1];
     const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`,
-    );
+    const headers = ["upgrade: websocket", "connection: upgrade", `sec-websocket-accept: ${accept}`];
+    socket.write(["HTTP/1.1 101 Switching Protocols", ...headers, "", ""].join("\r\n"));
     for (const part of answers.length > 1 ? answers.shift() : answers[0]) {
       if (part === null) socket.end();
       else socket.write(part);

@@ -2,11 +2,12 @@
 
 import { once } from "node:events";
 
-import { freePort, start } from "../../../../examples/browser/support/program.js";
+import { freePort, start } from "./program.js";
 
 const TOKEN = "operator-of-the-tests";
 
 export class Lobby {
+  /** `name` is lobby-server or lobby-epoll. Operators come in as well. */
   static async start(t, flags = [], name = "lobby-server") {
     const lobby = new Lobby();
     lobby.port = await freePort();
@@ -17,6 +18,10 @@ export class Lobby {
     };
     lobby.program = await lobby.again();
     return lobby;
+  }
+
+  get page() {
+    return `http://127.0.0.1:${this.port}/`;
   }
 
   url(user, lobby = "den", port = this.port) {
