@@ -13,6 +13,7 @@ mod routes;
 mod socket;
 
 use std::io;
+use std::sync::Arc;
 
 pub use args::Args;
 use futures_util::FutureExt;
@@ -41,16 +42,16 @@ pub async fn serve(
     let chat = Chat::new(settings)?;
     // The hub waits for orders and need not be woken.
     let orders = operator.map(|door| door.open(|| {})).transpose()?;
-    let config = chat.config();
     let (sender, events) = mpsc::channel(MAX_EVENTS);
     let (flushes, reports) = mpsc::unbounded_channel();
     let router = routes::router(Lobbies {
         port: Port {
             events: sender,
             flushes,
-            close_timeout: config.close_timeout,
+            close_timeout: chat.config().close_timeout,
+            visitors: Arc::default(),
         },
-        unauthorized: config.answers.unauthorized.clone(),
+        proxies: settings.proxies.clone(),
         max_message_bytes: settings.max_message_bytes,
     });
     let (open, closed) = oneshot::channel();
