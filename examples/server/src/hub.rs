@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
+use crate::metrics::{Observer, Question};
 use crate::socket::{Outlet, close_message};
 
 /// How many events wait for the hub; a socket that finds no room waits with its next. Also how many are handled in one
@@ -76,6 +77,8 @@ pub(crate) struct Hub {
     chat: Chat,
     /// `None` if no operator can come in.
     orders: Option<Orders>,
+    /// `None` if nobody can watch: then nothing is counted for them.
+    observer: Option<Observer>,
     sockets: ConnMap<Outlet>,
     /// Whose outlet has news of what was written.
     flushes: mpsc::UnboundedReceiver<ConnId>,
@@ -96,12 +99,14 @@ impl Hub {
     pub(crate) fn new(
         chat: Chat,
         orders: Option<Orders>,
+        observer: Option<Observer>,
         flushes: mpsc::UnboundedReceiver<ConnId>,
         open: oneshot::Sender<Infallible>,
     ) -> Self {
         Self {
             chat,
             orders,
+            observer,
             sockets: ConnMap::new(),
             flushes,
             out: Outbox::new(),
@@ -124,13 +129,18 @@ impl Hub {
                 biased;
                 () = &mut shutdown, if !self.stopping => self.stop(),
                 order = next_order(&mut self.orders) => self.obey(order),
+                question = next_question(&mut self.observer) => self.answer(question),
                 received = events.recv_many(&mut batch, MAX_EVENTS) => if received == 0 {
                     return;
                 },
                 Some(conn) = self.flushes.recv() => self.flushed(self.now(), conn),
                 () = sleep_until(wake.unwrap_or(self.origin)), if wake.is_some() => {}
             }
+            let began = self.observer.as_ref().map(|_| Instant::now());
             self.turn(self.now(), batch.drain(..)).await;
+            if let (Some(observer), Some(began)) = (&mut self.observer, began) {
+                observer.meters().end_turn(began.elapsed());
+            }
             // The sockets' tasks come first now, to write what that was.
             yield_now().await;
             if self.chat.is_drained() && self.open.take().is_some() {
@@ -206,6 +216,17 @@ impl Hub {
         self.carry_out(now);
     }
 
+    fn answer(&mut self, question: Option<Question>) {
+        let Some(question) = question else {
+            self.observer = None;
+            return;
+        };
+        if let Some(observer) = &self.observer {
+            let conns = self.sockets.iter().map(|(conn, _)| conn);
+            observer.answer(question, &self.chat, conns);
+        }
+    }
+
     fn handle(&mut self, now: Time, event: Event) {
         match event {
             Event::Connected {
@@ -265,14 +286,19 @@ impl Hub {
         while !self.out.is_empty() {
             let Self {
                 chat,
+                observer,
                 sockets,
                 out,
                 next,
                 ..
             } = self;
+            let mut meters = observer.as_mut().map(Observer::meters);
             for output in &*out {
                 if let Output::Command(command) = &output {
                     log_command(command);
+                }
+                if let Some(meters) = &mut meters {
+                    meters.see(&output);
                 }
                 match output {
                     Output::Command(Command::Send { to, payload }) => {
@@ -298,6 +324,14 @@ impl Hub {
 async fn next_order(orders: &mut Option<Orders>) -> Option<Order> {
     match orders {
         Some(orders) => orders.next().await,
+        None => pending().await,
+    }
+}
+
+/// What somebody who watches wants to know. That nobody will ask any more is told once.
+async fn next_question(observer: &mut Option<Observer>) -> Option<Question> {
+    match observer {
+        Some(observer) => observer.next().await,
         None => pending().await,
     }
 }
@@ -356,7 +390,7 @@ mod tests {
         let chat = Chat::new(&settings).expect("the defaults are valid");
         let (_flushes, reports) = mpsc::unbounded_channel();
         let (open, _) = oneshot::channel();
-        let mut hub = Hub::new(chat, None, reports, open);
+        let mut hub = Hub::new(chat, None, None, reports, open);
         let (outlet, _inlet) = outlet();
         hub.admit(Time::ZERO, "den", "ann", Ipv4Addr::LOCALHOST.into(), outlet)
             .expect("there is room");

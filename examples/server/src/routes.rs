@@ -1,5 +1,8 @@
 //! The HTTP side: the page, the numbers and the door to the lobbies.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Path, Query, State};
@@ -21,6 +24,8 @@ use crate::socket::{Port, WRITE_BUFFER};
 pub(crate) struct Lobbies {
     pub(crate) port: Port,
     pub(crate) unauthorized: CloseFrame,
+    /// How many were refused with that.
+    pub(crate) turned_away: Arc<AtomicU64>,
     pub(crate) max_message_bytes: u32,
 }
 
@@ -62,6 +67,7 @@ async fn enter(
     let Lobbies {
         port,
         unauthorized,
+        turned_away,
         max_message_bytes,
     } = lobbies;
     let max_bytes = usize::try_from(max_message_bytes).unwrap_or(usize::MAX);
@@ -77,6 +83,7 @@ async fn enter(
                 port.serve(socket, lobby, user, peer);
             } else {
                 lobby_chat::log_unauthorized(&lobby);
+                turned_away.fetch_add(1, Ordering::Relaxed);
                 port.refuse(socket, unauthorized);
             }
         })
