@@ -365,7 +365,7 @@ fn shared_message(payload: &Payload) -> Message {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::net::Ipv4Addr;
     use std::time::Duration;
 
@@ -375,8 +375,8 @@ mod tests {
     use super::*;
     use crate::socket::outlet;
 
-    #[tokio::test]
-    async fn a_turn_full_of_messages_keeps_the_deadline() {
+    /// A chat with nobody in it.
+    pub(crate) fn chat() -> Chat {
         let settings = Settings {
             config: Config::default(),
             max_message_bytes: 65_536,
@@ -387,10 +387,14 @@ mod tests {
             record: None,
             echo: false,
         };
-        let chat = Chat::new(&settings).expect("the defaults are valid");
+        Chat::new(&settings).expect("the defaults are valid")
+    }
+
+    #[tokio::test]
+    async fn a_turn_full_of_messages_keeps_the_deadline() {
         let (_flushes, reports) = mpsc::unbounded_channel();
         let (open, _) = oneshot::channel();
-        let mut hub = Hub::new(chat, None, None, reports, open);
+        let mut hub = Hub::new(chat(), None, None, reports, open);
         let (outlet, _inlet) = outlet();
         hub.admit(Time::ZERO, "den", "ann", Ipv4Addr::LOCALHOST.into(), outlet)
             .expect("there is room");

@@ -2,7 +2,7 @@
 //!
 //! The way of a message: `socket` reads it and hands it to `hub`, which owns the [`Chat`] with the one manager; what the
 //! message means is the chat's business, which asks the manager for a broadcast, say; `hub` puts that into the queues of
-//! the recipients' sockets. See the README beside this package.
+//! the recipients' sockets. Those who watch come in by `metrics`. See the README beside this package.
 
 #![forbid(unsafe_code)]
 

@@ -192,9 +192,13 @@ impl Observer {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
     use std::time::Duration;
 
+    use lobbykeeper::{Outbox, Time};
+
     use super::*;
+    use crate::hub::tests::chat;
 
     #[test]
     fn of_many_the_greatest_come_first_and_no_more_than_are_named() {
@@ -214,5 +218,24 @@ mod tests {
     fn counters_are_named_as_the_library_names_them() {
         let refusals = by_name(&lobbykeeper::Refusals::default());
         assert!(refusals.contains(&("server_full".to_owned(), 0)), "{refusals:?}");
+    }
+    #[test]
+    fn one_for_whom_something_waits_is_named_and_one_for_whom_nothing_does_is_not() {
+        let (mut chat, mut out) = (chat(), Outbox::new());
+        let mut enter = |user| chat.connected(Time::ZERO, "den", user, Ipv4Addr::LOCALHOST.into(), &mut out);
+        let (ann, bob) = (enter("ann").unwrap(), enter("bob").unwrap());
+        // More than was sent, which counts for all of it.
+        chat.flushed(Time::ZERO, ann, 1_000_000, 1_000, &mut out);
+        let clients = Clients::of(&chat, [ann, bob].into_iter());
+        let [behind] = clients.furthest_behind.as_slice() else {
+            panic!("{:?}", clients.furthest_behind);
+        };
+        assert_eq!(
+            (behind.conn, behind.user.as_str(), behind.lobby.as_deref()),
+            (bob, "bob", Some("den"))
+        );
+        // The welcome and the ping.
+        assert_eq!(behind.backlog.messages, 2);
+        assert!(clients.slowest.is_empty(), "nobody has answered");
     }
 }
