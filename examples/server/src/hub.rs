@@ -1,14 +1,14 @@
 //! The owner of the manager: one task that takes events from the sockets and carries out what the manager commands.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::pending;
 use std::mem;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
 use axum::extract::ws::{Message, Utf8Bytes};
-use lobby_chat::{Chat, log_command};
+use lobby_chat::{Admission, Chat, Visitor, log_command};
 use lobby_operator::{Order, Orders};
 use lobbykeeper::{Cause, CloseFrame, Command, ConnId, ConnMap, Frame, Outbox, Output, Payload, Stats, Time};
 use tokio::sync::{mpsc, oneshot};
@@ -16,7 +16,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use crate::metrics::{Observer, Question};
-use crate::socket::{Outlet, close_message};
+use crate::socket::{Knock, Outlet, close_message};
 
 /// How many events wait for the hub; a socket that finds no room waits with its next. Also how many are handled in one
 /// turn, so that all that had come before a deadline are heard before it is judged, and a flood does not put the
@@ -28,12 +28,16 @@ pub(crate) const MAX_EVENTS: usize = 256;
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A client has come through the upgrade.
-    Connected {
-        lobby: String,
-        user: String,
-        peer: IpAddr,
+    Knocked {
+        /// No two have the same.
+        visitor: usize,
+        knock: Knock,
         outlet: Outlet,
-        answer: oneshot::Sender<Result<ConnId, CloseFrame>>,
+        answer: oneshot::Sender<Admission>,
+    },
+    /// It has left, and has had no answer.
+    GaveUp {
+        visitor: usize,
     },
     Message {
         conn: ConnId,
@@ -79,6 +83,8 @@ pub(crate) struct Hub {
     orders: Option<Orders>,
     /// `None` if nobody can watch: then nothing is counted for them.
     observer: Option<Observer>,
+    /// Those who have no answer yet.
+    visitors: BTreeMap<usize, (Outlet, oneshot::Sender<Admission>)>,
     sockets: ConnMap<Outlet>,
     /// Whose outlet has news of what was written.
     flushes: mpsc::UnboundedReceiver<ConnId>,
@@ -107,6 +113,7 @@ impl Hub {
             chat,
             orders,
             observer,
+            visitors: BTreeMap::new(),
             sockets: ConnMap::new(),
             flushes,
             out: Outbox::new(),
@@ -129,7 +136,7 @@ impl Hub {
                 biased;
                 () = &mut shutdown, if !self.stopping => self.stop(),
                 order = next_order(&mut self.orders) => self.obey(order),
-                question = next_question(&mut self.observer) => self.answer(question),
+                question = next_question(&mut self.observer) => self.report(question),
                 received = events.recv_many(&mut batch, MAX_EVENTS) => if received == 0 {
                     return;
                 },
@@ -167,6 +174,9 @@ impl Hub {
             }
         }
         self.chat.tick(now, &mut self.out);
+        while let Some((visitor, admission)) = self.chat.decided(now, &mut self.out) {
+            self.answer(now, visitor, admission);
+        }
         self.carry_out(now);
         self.chat.end_turn();
     }
@@ -216,7 +226,7 @@ impl Hub {
         self.carry_out(now);
     }
 
-    fn answer(&mut self, question: Option<Question>) {
+    fn report(&mut self, question: Option<Question>) {
         let Some(question) = question else {
             self.observer = None;
             return;
@@ -229,17 +239,27 @@ impl Hub {
 
     fn handle(&mut self, now: Time, event: Event) {
         match event {
-            Event::Connected {
-                lobby,
-                user,
-                peer,
+            Event::Knocked {
+                visitor,
+                knock,
                 outlet,
                 answer,
             } => {
-                let admission = self.admit(now, &lobby, &user, peer, outlet);
-                if let Err(Ok(conn)) = answer.send(admission) {
-                    self.ended(now, conn, Cause::Error);
+                self.visitors.insert(visitor, (outlet, answer));
+                let Knock { lobby, token, address } = &knock;
+                let knock = Visitor {
+                    key: visitor,
+                    lobby,
+                    token,
+                    address: *address,
+                };
+                if let Some(admission) = self.chat.knock(now, knock, &mut self.out) {
+                    self.answer(now, visitor, admission);
                 }
+            }
+            Event::GaveUp { visitor } => {
+                self.visitors.remove(&visitor);
+                self.chat.gave_up(now, visitor, &mut self.out);
             }
             Event::Message { conn, message } => self.receive(now, conn, &message),
             Event::Failed { conn, close } => self.chat.kick(now, conn, close, &mut self.out),
@@ -250,17 +270,17 @@ impl Hub {
         self.carry_out(now);
     }
 
-    fn admit(
-        &mut self,
-        now: Time,
-        lobby: &str,
-        user: &str,
-        peer: IpAddr,
-        outlet: Outlet,
-    ) -> Result<ConnId, CloseFrame> {
-        let conn = self.chat.connected(now, lobby, user, peer, &mut self.out)?;
-        self.sockets.insert(conn, outlet);
-        Ok(conn)
+    /// Tells a client whether it is in. One that did not wait for that has left.
+    fn answer(&mut self, now: Time, visitor: usize, admission: Admission) {
+        let Some((outlet, answer)) = self.visitors.remove(&visitor) else {
+            return;
+        };
+        if let Ok(conn) = admission {
+            self.sockets.insert(conn, outlet);
+        }
+        if let Err(Ok(conn)) = answer.send(admission) {
+            self.ended(now, conn, Cause::Error);
+        }
     }
 
     fn receive(&mut self, now: Time, conn: ConnId, message: &Message) {
@@ -369,7 +389,7 @@ pub(crate) mod tests {
     use std::net::Ipv4Addr;
     use std::time::Duration;
 
-    use lobby_chat::{Settings, SlowClient};
+    use lobby_chat::{Proxies, Settings, SlowClient};
     use lobbykeeper::Config;
 
     use super::*;
@@ -382,6 +402,8 @@ pub(crate) mod tests {
             max_message_bytes: 65_536,
             slow_client: SlowClient::Evict,
             handshake_timeout: Duration::from_secs(10),
+            auth_delay: Duration::ZERO,
+            proxies: Proxies::none(),
             drain_every: Duration::ZERO,
             drain_within: Duration::ZERO,
             record: None,
@@ -396,9 +418,20 @@ pub(crate) mod tests {
         let (open, _) = oneshot::channel();
         let mut hub = Hub::new(chat(), None, None, reports, open);
         let (outlet, _inlet) = outlet();
-        hub.admit(Time::ZERO, "den", "ann", Ipv4Addr::LOCALHOST.into(), outlet)
-            .expect("there is room");
-        hub.carry_out(Time::ZERO);
+        let (answer, mut admission) = oneshot::channel();
+        let knock = Knock {
+            lobby: "den".into(),
+            token: "ann".into(),
+            address: Ipv4Addr::LOCALHOST.into(),
+        };
+        let knocked = Event::Knocked {
+            visitor: 0,
+            knock,
+            outlet,
+            answer,
+        };
+        hub.handle(Time::ZERO, knocked);
+        assert!(admission.try_recv().expect("an answer").is_ok());
         let deadline = hub.chat.next_deadline().expect("the newcomer has been pinged");
         let message = |_| Event::Message {
             conn: "c9v9".parse().expect("an id"),

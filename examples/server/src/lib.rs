@@ -45,23 +45,21 @@ pub async fn serve(
     let chat = Chat::new(settings)?;
     // The hub waits for orders and need not be woken.
     let orders = operator.map(|door| door.open(|| {})).transpose()?;
-    let turned_away = Arc::default();
     let observer = window.map(|window| {
-        let (asker, observer) = metrics::observer(Arc::clone(&turned_away));
+        let (asker, observer) = metrics::observer();
         window.open(asker);
         observer
     });
-    let config = chat.config();
     let (sender, events) = mpsc::channel(MAX_EVENTS);
     let (flushes, reports) = mpsc::unbounded_channel();
     let router = routes::router(Lobbies {
         port: Port {
             events: sender,
             flushes,
-            close_timeout: config.close_timeout,
+            close_timeout: chat.config().close_timeout,
+            visitors: Arc::default(),
         },
-        unauthorized: config.answers.unauthorized.clone(),
-        turned_away,
+        proxies: settings.proxies.clone(),
         max_message_bytes: settings.max_message_bytes,
     });
     let (open, closed) = oneshot::channel();

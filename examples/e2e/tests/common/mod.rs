@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use lobby_chat::{Settings, SlowClient};
+use lobby_chat::{Proxies, Settings, SlowClient};
 use lobby_operator::Door;
 use lobby_server::Window;
 use lobbykeeper::Config;
@@ -66,6 +66,8 @@ pub fn settings() -> Settings {
         max_message_bytes: 65_536,
         slow_client: SlowClient::Evict,
         handshake_timeout: Duration::from_secs(60),
+        auth_delay: Duration::ZERO,
+        proxies: Proxies::none(),
         drain_every: Duration::from_millis(1),
         drain_within: Duration::from_secs(60),
         record: None,

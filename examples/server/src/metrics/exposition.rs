@@ -52,6 +52,11 @@ fn population(report: &Report, page: &mut Page<'_>) -> fmt::Result {
     if let Some(max) = stats.max_connections {
         page.gauge("max_seats", "The limit of the server.", max)?;
     }
+    page.gauge(
+        "reserved_seats",
+        "Seats held for those whose tokens are looked at.",
+        stats.reserved_seats,
+    )?;
     page.gauge("lobbies", "Lobbies with at least one member.", stats.active_lobbies)?;
     page.gauge("users", "Users with at least one open connection.", stats.users)?;
     page.gauge(

@@ -1,8 +1,6 @@
 //! What the hub tells those who watch it, and how they ask.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use lobby_chat::Chat;
 use lobbykeeper::{Backlog, ConnId, Latency, Stats};
@@ -151,16 +149,14 @@ impl Asker {
 #[derive(Debug)]
 pub(crate) struct Observer {
     meters: Meters,
-    unauthorized: Arc<AtomicU64>,
     questions: mpsc::Receiver<Question>,
 }
 
-/// Both ends; `unauthorized` is counted elsewhere.
-pub(crate) fn observer(unauthorized: Arc<AtomicU64>) -> (Asker, Observer) {
+/// Both ends.
+pub(crate) fn observer() -> (Asker, Observer) {
     let (sender, questions) = mpsc::channel(MAX_QUESTIONS);
     let observer = Observer {
         meters: Meters::new(),
-        unauthorized,
         questions,
     };
     (Asker(sender), observer)
@@ -181,7 +177,7 @@ impl Observer {
         let report = Report {
             stats: chat.stats(),
             meters: self.meters.clone(),
-            unauthorized: self.unauthorized.load(Ordering::Relaxed),
+            unauthorized: chat.unauthorized_count(),
         };
         match question {
             Question::Numbers(answer) => drop(answer.send(report)),
@@ -195,6 +191,7 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::time::Duration;
 
+    use lobby_chat::Visitor;
     use lobbykeeper::{Outbox, Time};
 
     use super::*;
@@ -222,8 +219,16 @@ mod tests {
     #[test]
     fn one_for_whom_something_waits_is_named_and_one_for_whom_nothing_does_is_not() {
         let (mut chat, mut out) = (chat(), Outbox::new());
-        let mut enter = |user| chat.connected(Time::ZERO, "den", user, Ipv4Addr::LOCALHOST.into(), &mut out);
-        let (ann, bob) = (enter("ann").unwrap(), enter("bob").unwrap());
+        let mut enter = |key, token| {
+            let visitor = Visitor {
+                key,
+                lobby: "den",
+                token,
+                address: Ipv4Addr::LOCALHOST.into(),
+            };
+            chat.knock(Time::ZERO, visitor, &mut out).unwrap().unwrap()
+        };
+        let (ann, bob) = (enter(1, "ann"), enter(2, "bob"));
         // More than was sent, which counts for all of it.
         chat.flushed(Time::ZERO, ann, 1_000_000, 1_000, &mut out);
         let clients = Clients::of(&chat, [ann, bob].into_iter());

@@ -286,7 +286,7 @@ mod tests {
     async fn a_viewer_who_does_not_read_loses_their_place() {
         let token: Token = "operators-open-sesame".parse().unwrap();
         let window = Window::bind("127.0.0.1:0".parse().unwrap(), token.clone()).unwrap();
-        let (hub, _observer) = report::observer(Arc::default());
+        let (hub, _observer) = report::observer();
         let (newest, samples) = watch::channel("".into());
         let viewers = Arc::new(Semaphore::new(MAX_VIEWERS));
         let router = router(Desk {
