@@ -8,6 +8,8 @@ use percent_encoding::percent_decode_str;
 pub enum Asked {
     /// `/`: the [page](crate::PAGE).
     Page,
+    /// `/client.js`: the page's [client](crate::CLIENT).
+    Client,
     /// `/stats`: the manager's numbers.
     Stats,
     /// `/ws/LOBBY?token=TOKEN`: to enter a lobby.
@@ -26,6 +28,7 @@ pub enum Asked {
 pub fn asked(uri: &Uri) -> Result<Asked, StatusCode> {
     match uri.path() {
         "/" => Ok(Asked::Page),
+        "/client.js" => Ok(Asked::Client),
         "/stats" => Ok(Asked::Stats),
         path => {
             let lobby = path.strip_prefix("/ws/").filter(|lobby| !lobby.contains('/'));

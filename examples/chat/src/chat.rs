@@ -206,6 +206,14 @@ impl Chat {
         self.machine.event(now, Event::Flushed { conn, bytes, messages }, out);
     }
 
+    /// Half of what may wait for all clients does: what there is should be written before more is read, so that nobody is
+    /// cut off for what they would take at once.
+    pub fn is_backlog_high(&self) -> bool {
+        let max = self.config().max_total_backlog_bytes;
+        let waiting = max.and_then(|_| self.stats().backlog);
+        max.zip(waiting).is_some_and(|(max, waiting)| waiting.bytes > max / 2)
+    }
+
     /// A client is to be closed: it broke the protocol, say.
     pub fn kick(&mut self, now: Time, conn: ConnId, close: CloseFrame, out: &mut Outbox) {
         self.machine.request(now, Request::Kick { conn, close }, out);

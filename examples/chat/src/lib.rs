@@ -29,5 +29,8 @@ pub use messages::relayed;
 pub use proxies::{Forwarded, Network, Proxies};
 pub use signal::when_told_to_stop;
 
-/// The page, which needs nothing from elsewhere.
+/// The page, which needs nothing from elsewhere but [`CLIENT`], at `/client.js`.
 pub const PAGE: &str = include_str!("page.html");
+
+/// The page's client, JavaScript: what `npm run bundle` makes of `clients/typescript`. A test there says whether it is that.
+pub const CLIENT: &str = include_str!("client.js");

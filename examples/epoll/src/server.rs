@@ -1,7 +1,7 @@
 //! The loop. In each turn every socket that is ready is read and the chat is told all of it with one outbox; then each
 //! frame is encoded once, and each socket that has something to write is written once.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::TcpListener;
@@ -9,18 +9,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lobby_chat::{Admission, Asked, Chat, PAGE, Settings, Visitor, asked, failure, log_command};
+use lobby_chat::{Admission, Asked, CLIENT, Chat, PAGE, Settings, Visitor, asked, failure, log_command};
 use lobby_operator::{Door, Orders};
 use lobby_socket::{Flushed, Frames, Heard, Listener, Request, Socket, frame};
-use lobbykeeper::{Cause, Command, ConnId, ConnMap, Outbox, Output, Time};
+use lobbykeeper::{Cause, Command, ConnId, ConnMap, LobbyId, Outbox, Output, Time};
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 /// How many sockets are read in one turn.
 const MAX_EVENTS: usize = 1_024;
-/// After how many bytes a turn writes what they have led to, before it reads on: so much a client always has room for.
+/// After how many bytes of one lobby a turn writes what they have led to, before it reads on: so much a client always has
+/// room for.
 const MAX_HEARD: usize = 128 * 1_024;
 /// How much may wait for a client beside what the manager counts: frames' headers and answers to pings.
 const UNCOUNTED: usize = 1 << 20;
@@ -45,8 +48,8 @@ pub struct Server {
     conns: ConnMap<usize>,
     /// Those that were not read to the end in the last turn.
     unread: Vec<usize>,
-    /// How much was read since it was last carried out.
-    heard: usize,
+    /// How much was read of each lobby since it was last carried out.
+    heard: HashMap<Option<LobbyId>, usize>,
     /// Those that have something to write in this turn.
     dirty: Vec<usize>,
     frames: Frames,
@@ -94,7 +97,7 @@ impl Server {
             clients: Slab::new(),
             conns: ConnMap::new(),
             unread: Vec::new(),
-            heard: 0,
+            heard: HashMap::new(),
             dirty: Vec::new(),
             frames: Frames::default(),
             deadlines: VecDeque::new(),
@@ -277,11 +280,14 @@ impl Server {
                     if is_unread {
                         self.unread.push(key);
                     }
-                    self.heard += client.socket.heard_bytes();
+                    let lobby = client.conn.and_then(|conn| self.chat.lobbies_of(conn).next());
+                    let heard = self.heard.entry(lobby).or_default();
+                    *heard += client.socket.heard_bytes();
+                    let is_much = *heard > MAX_HEARD || self.chat.is_backlog_high();
                     if wants_flush {
                         self.mark(key);
                     }
-                    if self.heard > MAX_HEARD {
+                    if is_much {
                         self.carry_out(now);
                     }
                     return;
@@ -295,11 +301,8 @@ impl Server {
         let client = &mut self.clients[key];
         let (lobby, token) = match asked(request.uri()) {
             Ok(Asked::Lobby { lobby, token }) => (lobby, token),
-            Ok(Asked::Page) => {
-                return client
-                    .socket
-                    .respond("200 OK", "text/html; charset=utf-8", PAGE.as_bytes());
-            }
+            Ok(Asked::Page) => return client.socket.respond("200 OK", HTML, PAGE.as_bytes()),
+            Ok(Asked::Client) => return client.socket.respond("200 OK", SCRIPT, CLIENT.as_bytes()),
             Ok(Asked::Stats) => {
                 let json = serde_json::to_vec(&self.chat.stats()).expect("numbers and names are JSON");
                 return client.socket.respond("200 OK", "application/json", &json);
@@ -345,7 +348,7 @@ impl Server {
     /// Does what the chat says until it says nothing more and everything is written. What follows from doing it goes to
     /// the other outbox.
     fn carry_out(&mut self, now: Time) {
-        self.heard = 0;
+        self.heard.clear();
         while !self.out.is_empty() || !self.dirty.is_empty() {
             let mut reading = mem::replace(&mut self.out, mem::take(&mut self.spare));
             for output in &reading {

@@ -2,11 +2,12 @@
 
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{Html, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use lobby_chat::{Asked, PAGE, Proxies, asked};
+use lobby_chat::{Asked, CLIENT, PAGE, Proxies, asked};
 use lobbykeeper::Stats;
 use tokio::sync::oneshot;
 
@@ -25,6 +26,10 @@ pub(crate) struct Lobbies {
 pub(crate) fn router(lobbies: Lobbies) -> Router {
     Router::new()
         .route("/", get(async || Html(PAGE)))
+        .route(
+            "/client.js",
+            get(async || ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], CLIENT)),
+        )
         .route("/stats", get(stats))
         .route("/ws/{lobby}", get(enter))
         // A lobby without a name is refused with a reason like any other that cannot be.
