@@ -2,10 +2,11 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
-const PROGRAMS = process.env.PROGRAMS ?? fileURLToPath(new URL("../../../target/debug/", import.meta.url));
+/** Where the programs of the workspace are. */
+export const PROGRAMS = process.env.PROGRAMS ?? fileURLToPath(new URL("../../../target/debug/", import.meta.url));
 
 /** A port of this machine that nobody uses. */
 export async function freePort() {
@@ -17,9 +18,10 @@ export async function freePort() {
   return port;
 }
 
-/** Starts `target/debug/NAME` with these arguments, and resolves with the process once its port answers. */
+/** Starts `target/debug/NAME` with these arguments, and resolves with the process once its port takes connections. */
 export async function start(t, name, args, port, env = {}) {
-  const program = spawn(`${PROGRAMS}/${name}`, args, { env: { ...process.env, ...env }, stdio: ["ignore", "inherit", "inherit"] });
+  const stdio = ["ignore", "inherit", "inherit"];
+  const program = spawn(`${PROGRAMS}/${name}`, args, { env: { ...process.env, ...env }, stdio });
   const failed = once(program, "error").then(([error]) => {
     throw error;
   });
@@ -36,12 +38,12 @@ export async function start(t, name, args, port, env = {}) {
 async function answers(program, port) {
   for (let tries = 0; tries < 200; tries += 1) {
     if (program.exitCode !== null) throw new Error(`it ended with ${program.exitCode}`);
-    try {
-      await fetch(`http://127.0.0.1:${port}/`);
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    // Not by a request: some speak nothing but WebSocket.
+    const socket = connect(port, "127.0.0.1");
+    const taken = await once(socket, "connect").then(() => true, () => false);
+    socket.destroy();
+    if (taken) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`nothing answers at port ${port}`);
 }
