@@ -12,8 +12,8 @@ use super::Window;
 /// Whether the server can be watched, and by whom.
 #[derive(Clone, Debug, Args)]
 pub struct WindowFlags {
-    /// Where `/metrics` and `/dashboard` are: a private address. There is neither without it, nor without a token, which
-    /// the variable `LOBBY_METRICS_TOKEN` or a file holds.
+    /// Where `/metrics` and `/dashboard` are: a private address. There is neither without it, nor without a token,
+    /// which the variable `LOBBY_METRICS_TOKEN` or a file holds.
     #[arg(long, env = "LOBBY_METRICS", value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
 

@@ -190,8 +190,8 @@ fn router(desk: Desk) -> Router {
         .with_state(desk)
 }
 
-/// Lets those in who have the token, as the password of whatever name: a browser asks for both by itself, and Prometheus
-/// knows them as `basic_auth`.
+/// Lets those in who have the token, as the password of whatever name: a browser asks for both by itself, and
+/// Prometheus knows them as `basic_auth`.
 async fn check(State(Desk { token, .. }): State<Desk>, request: Request, next: Next) -> Response {
     let offered = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
     match offered {

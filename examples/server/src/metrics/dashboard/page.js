@@ -91,7 +91,8 @@ function showNumbers(sample, now) {
   const seconds = previous && (now - previous.time) / 1_000;
   // A server that was restarted counts from 0 again.
   const rate = (name) => (seconds ? Math.max(0, sample[name] - previous[name]) / seconds : 0);
-  at("occupied").textContent = max === null ? whole.format(occupied) : `${whole.format(occupied)} of ${whole.format(max)}`;
+  const taken = max === null ? whole.format(occupied) : `${whole.format(occupied)} of ${whole.format(max)}`;
+  at("occupied").textContent = taken;
   at("lobbies").textContent = whole.format(sample.lobbies);
   at("users").textContent = whole.format(sample.users);
   at("messages-in").textContent = `${some.format(rate("messages_in"))} /s`;
@@ -99,7 +100,7 @@ function showNumbers(sample, now) {
   at("bytes-out").textContent = `${bytes(rate("bytes_out"))}/s`;
   at("backlog").textContent = sample.backlog_bytes === null ? "unknown" : bytes(sample.backlog_bytes);
   at("pauses").textContent = whole.format(sample.pauses);
-  document.title = `${occupied}${max === null ? "" : ` of ${max}`} – dashboard`;
+  document.title = `${taken} – dashboard`;
 }
 
 function showOccupancy({ occupied, open, closing, max }, now) {
@@ -141,11 +142,12 @@ function showLatencies(places) {
   const last = places.findLastIndex(([, clients]) => clients > 0);
   const shown = clients ? places.slice(first, last + 1) : [];
   const longest = places.findLast(([bound]) => bound !== null)[0];
-  fill("latencies", bars(shown.map(([bound, clients]) => [bound === null ? `over ${time(longest)}` : time(bound), clients])));
+  const within = (bound) => (bound === null ? `over ${time(longest)}` : time(bound));
+  fill("latencies", bars(shown.map(([bound, clients]) => [within(bound), clients])));
   let passed = 0;
   const half = places.find(([, here]) => (passed += here) * 2 >= clients);
   at("latency-text").textContent = clients
-    ? `Half of ${count(clients, "client")} answer within ${half[0] === null ? `more than ${time(longest)}` : time(half[0])}.`
+    ? `Half of ${count(clients, "client")}: ${half[0] === null ? "" : "within "}${within(half[0])}.`
     : "Nobody has answered a ping yet.";
 }
 
