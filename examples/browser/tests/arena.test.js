@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { browser, options } from "../support/browser.js";
+import { contrasts } from "../support/contrasts.js";
 import { freePort, start } from "../support/program.js";
 
 async function serve(t, ...flags) {
@@ -133,3 +134,21 @@ test("a server that stops says so, and the page returns to the next one", option
   await start(t, "lobby-arena", ["--listen", `127.0.0.1:${port}`], port, { RUST_LOG: "warn" });
   await ann.locator("#state", { hasText: "playing as ann" }).waitFor();
 });
+
+for (const colorScheme of ["dark", "light"]) {
+  test(`everything can be read when it is ${colorScheme}`, options, async (t) => {
+    const { port } = await serve(t);
+    const chromium = await browser(t);
+    const readable = async (page) => {
+      const [poor, looked, ground] = await page.evaluate(contrasts);
+      assert.deepEqual(poor, []);
+      assert.ok(looked > 5, `only ${looked} texts`);
+      assert.equal(ground < 0.2, colorScheme === "dark");
+    };
+    const ann = await play(chromium, port, "ann", { colorScheme });
+    await says(ann, "You are in");
+    await readable(ann);
+    await ann.click("#leave");
+    await readable(ann);
+  });
+}

@@ -57,6 +57,7 @@ pub struct Chat {
     drain_every: Duration,
     drain_within: Duration,
     drained: bool,
+    unauthorized: u64,
     capacity: CapacityWatch,
 }
 
@@ -78,6 +79,7 @@ impl Chat {
             drain_every: settings.drain_every,
             drain_within: settings.drain_within,
             drained: false,
+            unauthorized: 0,
             capacity: CapacityWatch::default(),
         })
     }
@@ -154,7 +156,8 @@ impl Chat {
         deadlines.into_iter().flatten().min()
     }
 
-    fn unauthorized(&self, lobby: &str) -> Admission {
+    fn unauthorized(&mut self, lobby: &str) -> Admission {
+        self.unauthorized += 1;
         log::unauthorized(lobby);
         Err(self.config().answers.unauthorized.clone())
     }
@@ -258,6 +261,11 @@ impl Chat {
             info!(clients, ?every, within = ?self.drain_within, "draining");
         }
         begins
+    }
+
+    /// How many were refused whose token stands for nobody: the manager never hears of them.
+    pub fn unauthorized_count(&self) -> u64 {
+        self.unauthorized
     }
 
     /// Nobody is left, and nobody comes any more: the server may end.

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
+use crate::metrics::{Observer, Question};
 use crate::socket::{Knock, Outlet, close_message};
 
 /// How many events wait for the hub; a socket that finds no room waits with its next. Also how many are handled in one
@@ -80,6 +81,8 @@ pub(crate) struct Hub {
     chat: Chat,
     /// `None` if no operator can come in.
     orders: Option<Orders>,
+    /// `None` if nobody can watch: then nothing is counted for them.
+    observer: Option<Observer>,
     /// Those who have no answer yet.
     visitors: BTreeMap<usize, (Outlet, oneshot::Sender<Admission>)>,
     sockets: ConnMap<Outlet>,
@@ -102,12 +105,14 @@ impl Hub {
     pub(crate) fn new(
         chat: Chat,
         orders: Option<Orders>,
+        observer: Option<Observer>,
         flushes: mpsc::UnboundedReceiver<ConnId>,
         open: oneshot::Sender<Infallible>,
     ) -> Self {
         Self {
             chat,
             orders,
+            observer,
             visitors: BTreeMap::new(),
             sockets: ConnMap::new(),
             flushes,
@@ -131,13 +136,18 @@ impl Hub {
                 biased;
                 () = &mut shutdown, if !self.stopping => self.stop(),
                 order = next_order(&mut self.orders) => self.obey(order),
+                question = next_question(&mut self.observer) => self.report(question),
                 received = events.recv_many(&mut batch, MAX_EVENTS) => if received == 0 {
                     return;
                 },
                 Some(conn) = self.flushes.recv() => self.flushed(self.now(), conn),
                 () = sleep_until(wake.unwrap_or(self.origin)), if wake.is_some() => {}
             }
+            let began = self.observer.as_ref().map(|_| Instant::now());
             self.turn(self.now(), batch.drain(..)).await;
+            if let (Some(observer), Some(began)) = (&mut self.observer, began) {
+                observer.meters().end_turn(began.elapsed());
+            }
             // The sockets' tasks come first now, to write what that was.
             yield_now().await;
             if self.chat.is_drained() && self.open.take().is_some() {
@@ -216,6 +226,17 @@ impl Hub {
         self.carry_out(now);
     }
 
+    fn report(&mut self, question: Option<Question>) {
+        let Some(question) = question else {
+            self.observer = None;
+            return;
+        };
+        if let Some(observer) = &self.observer {
+            let conns = self.sockets.iter().map(|(conn, _)| conn);
+            observer.answer(question, &self.chat, conns);
+        }
+    }
+
     fn handle(&mut self, now: Time, event: Event) {
         match event {
             Event::Knocked {
@@ -285,14 +306,19 @@ impl Hub {
         while !self.out.is_empty() {
             let Self {
                 chat,
+                observer,
                 sockets,
                 out,
                 next,
                 ..
             } = self;
+            let mut meters = observer.as_mut().map(Observer::meters);
             for output in &*out {
                 if let Output::Command(command) = &output {
                     log_command(command);
+                }
+                if let Some(meters) = &mut meters {
+                    meters.see(&output);
                 }
                 match output {
                     Output::Command(Command::Send { to, payload }) => {
@@ -318,6 +344,14 @@ impl Hub {
 async fn next_order(orders: &mut Option<Orders>) -> Option<Order> {
     match orders {
         Some(orders) => orders.next().await,
+        None => pending().await,
+    }
+}
+
+/// What somebody who watches wants to know. That nobody will ask any more is told once.
+async fn next_question(observer: &mut Option<Observer>) -> Option<Question> {
+    match observer {
+        Some(observer) => observer.next().await,
         None => pending().await,
     }
 }
@@ -351,7 +385,7 @@ fn shared_message(payload: &Payload) -> Message {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::net::Ipv4Addr;
     use std::time::Duration;
 
@@ -361,8 +395,8 @@ mod tests {
     use super::*;
     use crate::socket::outlet;
 
-    #[tokio::test]
-    async fn a_turn_full_of_messages_keeps_the_deadline() {
+    /// A chat with nobody in it.
+    pub(crate) fn chat() -> Chat {
         let settings = Settings {
             config: Config::default(),
             max_message_bytes: 65_536,
@@ -375,10 +409,14 @@ mod tests {
             record: None,
             echo: false,
         };
-        let chat = Chat::new(&settings).expect("the defaults are valid");
+        Chat::new(&settings).expect("the defaults are valid")
+    }
+
+    #[tokio::test]
+    async fn a_turn_full_of_messages_keeps_the_deadline() {
         let (_flushes, reports) = mpsc::unbounded_channel();
         let (open, _) = oneshot::channel();
-        let mut hub = Hub::new(chat, None, reports, open);
+        let mut hub = Hub::new(chat(), None, None, reports, open);
         let (outlet, _inlet) = outlet();
         let (answer, mut admission) = oneshot::channel();
         let knock = Knock {

@@ -208,3 +208,35 @@ fn there_is_no_operators_door_without_a_good_token() {
     let output = command().args(["--operator-token-file", "/nowhere"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn nobody_watches_without_a_good_token() {
+    let command = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lobby-server"));
+        command
+            .env_remove("LOBBY_METRICS_TOKEN")
+            .args(["--metrics", "127.0.0.1:0"]);
+        command
+    };
+    let said = |mut command: Command| {
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let without = said(command());
+    assert!(
+        without.contains("--metrics needs a token, in --metrics-token-file or LOBBY_METRICS_TOKEN"),
+        "{without}"
+    );
+    let mut guessable = command();
+    guessable.env("LOBBY_METRICS_TOKEN", "guess me");
+    let refused = said(guessable);
+    assert!(
+        refused.contains("less than 16 characters") && !refused.contains("guess me"),
+        "{refused}"
+    );
+    let mut nowhere = command();
+    nowhere.args(["--metrics-token-file", "/nowhere"]);
+    let unread = said(nowhere);
+    assert!(unread.contains("/nowhere"), "{unread}");
+}

@@ -103,6 +103,9 @@ impl Drop for Server {
     }
 }
 
+/// In a minute there are so many states: whatever has not come by then does not come.
+pub(crate) const ENOUGH: usize = 30 * 60;
+
 /// The part of a state that tests look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
@@ -158,26 +161,31 @@ impl Client {
         }
     }
 
-    /// The next state, whatever it is told before.
-    pub(crate) fn state(&mut self) -> State {
-        loop {
-            match self.hear() {
-                Heard::State(state) => return state,
-                Heard::Told(_) => {}
-                Heard::Closed(code, reason) => panic!("closed with {code} {reason}"),
+    /// The next thing of this kind, whatever comes before.
+    fn next<T>(&mut self, mut wanted: impl FnMut(&Heard) -> Option<T>) -> T {
+        for _ in 0..ENOUGH {
+            let heard = self.hear();
+            if let Some(found) = wanted(&heard) {
+                return found;
             }
+            assert!(!matches!(heard, Heard::Closed(..)), "{heard:?}");
         }
+        panic!("it does not come");
     }
 
-    /// What it is told next of this type, whatever comes before.
+    pub(crate) fn state(&mut self) -> State {
+        self.next(|heard| match heard {
+            Heard::State(state) => Some(state.clone()),
+            _ => None,
+        })
+    }
+
+    /// What it is told of this type.
     pub(crate) fn told(&mut self, wanted: &str) -> serde_json::Value {
-        loop {
-            match self.hear() {
-                Heard::Told(told) if told["type"] == wanted => return told,
-                Heard::Closed(code, reason) => panic!("closed with {code} {reason}"),
-                _ => {}
-            }
-        }
+        self.next(|heard| match heard {
+            Heard::Told(told) if told["type"] == wanted => Some(told.clone()),
+            _ => None,
+        })
     }
 
     /// The seat that it is welcomed to.
@@ -189,19 +197,16 @@ impl Client {
     pub(crate) fn players(&mut self) -> Vec<String> {
         let told = self.told("players");
         let players = told["players"].as_array().unwrap();
-        players
-            .iter()
-            .map(|player| player["name"].as_str().unwrap().to_owned())
-            .collect()
+        let names = players.iter().map(|player| player["name"].as_str().unwrap());
+        names.map(str::to_owned).collect()
     }
 
-    /// How it is closed, whatever comes before.
+    /// How it is closed.
     pub(crate) fn closed(&mut self) -> (u16, String) {
-        loop {
-            if let Heard::Closed(code, reason) = self.hear() {
-                return (code, reason);
-            }
-        }
+        self.next(|heard| match heard {
+            Heard::Closed(code, reason) => Some((*code, reason.clone())),
+            _ => None,
+        })
     }
 
     pub(crate) fn steer(&mut self, x: i8, y: i8) {
