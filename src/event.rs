@@ -450,20 +450,18 @@ pub enum Inbound {
 
 /// Why a message is to be dropped.
 ///
-/// JSON form: `{"throttled":{"by":"connection","retry_after":<nanoseconds>}}`, `"too_big"`.
+/// JSON form: `{"throttled":{"by":"connection"}}`, `"too_big"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DropReason {
     /// It came too soon after others. Neither rate is charged; the connection has one violation more, which
-    /// [`Notice::Throttled`](crate::Notice::Throttled) tells, and if it was one too many, is closed.
+    /// [`Notice::Throttled`](crate::Notice::Throttled) tells with the delay after which one would be taken, and if it was
+    /// one too many, is closed.
     Throttled {
         /// Which rate stands against it; of both, the one that does so for longer, and the connection's if they are
         /// even.
         by: RateScope,
-        /// When a message would be taken, if no other is until then, and if the server is not paused.
-        #[serde(with = "nanos")]
-        retry_after: Duration,
     },
     /// It is longer than [`Config::max_message_bytes`](crate::Config::max_message_bytes). Its connection is closed.
     TooBig,

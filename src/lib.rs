@@ -17,6 +17,9 @@ mod drain;
 mod ending;
 mod event;
 mod gcra;
+// Pages of documentation, whose code is compiled and run.
+#[cfg(any(doc, doctest))]
+pub mod guides;
 mod id;
 mod invariant;
 mod json;

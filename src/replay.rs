@@ -118,6 +118,12 @@ impl Replay {
     pub const fn digest(&self) -> Digest {
         self.recorder.digest()
     }
+
+    /// Goes on where the log ends: what the recorder writes is appended to the lines that were played, and all of them
+    /// together are one log.
+    pub fn into_recorder(self) -> Recorder {
+        self.recorder
+    }
 }
 
 /// All queries of the manager.

@@ -52,7 +52,8 @@ pub struct Stats {
     pub pongs: u64,
     /// Pings that were followed by silence.
     pub missed_pings: u64,
-    /// Events for ids that are unknown, closing or gone; each was ignored.
+    /// Events for ids that are unknown, closing or gone; each was ignored. But [what is
+    /// flushed](crate::Manager::flushed) of a closing connection is expected, and not counted.
     pub stale_ids: u64,
     /// Calls whose `now` was earlier than one before; each was taken for that one.
     pub clock_steps_back: u64,

@@ -192,6 +192,20 @@ fn a_report_of_more_than_there_is_is_taken_for_what_there_is_and_counted() {
 }
 
 #[test]
+fn what_was_written_before_a_close_frame_is_flushed_without_being_stale() {
+    let mut desk = desk(Config::default());
+    let ann = desk.connect("den", "ann");
+    desk.send(ann, bytes(10));
+    desk.kick(ann);
+    let stats = desk.manager.stats();
+    assert!(!desk.flushed(ann, 10, 1));
+    assert_eq!(desk.manager.stats(), stats);
+    desk.closed(ann);
+    assert!(!desk.flushed(ann, 10, 1));
+    assert_eq!(desk.manager.stats().stale_ids, stats.stale_ids + 1, "it is gone");
+}
+
+#[test]
 fn a_backlog_reaches_its_cap_and_the_next_message_evicts() {
     let caps = [
         (Some(20), None, "saw 30, threshold 20, at 0ns"),

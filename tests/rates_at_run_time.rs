@@ -34,11 +34,6 @@ fn taken(desk: &mut Desk, conn: ConnId, count: u32) -> u32 {
     u32::try_from(said.count()).unwrap()
 }
 
-fn throttled(by: RateScope, seconds: u64) -> Inbound {
-    let retry_after = secs(seconds);
-    Inbound::Dropped(DropReason::Throttled { by, retry_after })
-}
-
 proptest! {
     #![proptest_config(cases(100, "proptest-regressions/rates_at_run_time.txt"))]
 
@@ -95,13 +90,13 @@ fn each_rate_is_changed_alone() {
     desk.set_rate(RateLimit::Messages, rate(200, 3));
     assert_eq!(taken(&mut desk, phone, 1), 1);
     assert_eq!(taken(&mut desk, laptop, 1), 1);
-    assert_eq!(desk.say(laptop, "hello"), throttled(RateScope::User, 100));
+    assert_eq!(desk.say_too_soon(laptop, "hello"), (RateScope::User, secs(100)));
     // And the other way round: each connection has two of its three left.
     desk.set_rate(RateLimit::UserMessages, rate(200, 3));
     assert_eq!(taken(&mut desk, phone, 2), 2);
-    assert_eq!(desk.say(phone, "hello"), throttled(RateScope::Connection, 200));
+    assert_eq!(desk.say_too_soon(phone, "hello"), (RateScope::Connection, secs(200)));
     assert_eq!(taken(&mut desk, laptop, 1), 1);
-    assert_eq!(desk.say(laptop, "hello"), throttled(RateScope::User, 200));
+    assert_eq!(desk.say_too_soon(laptop, "hello"), (RateScope::User, secs(200)));
 }
 
 #[test]

@@ -97,6 +97,27 @@ proptest! {
     }
 
     #[test]
+    fn a_recording_goes_on_where_a_replay_ended(config in config(), inputs in inputs(), from in any::<prop::sample::Index>()) {
+        let (digest, whole) = record(config.clone(), &inputs);
+        let (before, after) = inputs.split_at(from.index(inputs.len() + 1));
+        let (_, mut log) = record(config, before);
+
+        let (mut out, first) = (Outbox::new(), log.clone());
+        let mut lines = first.split_inclusive(|&byte| byte == b'\n');
+        let mut replay = Replay::new(lines.next().unwrap_or_default(), [0, 0]).unwrap();
+        for line in lines {
+            replay.apply(line, &mut out).unwrap();
+        }
+        let mut recorder = replay.into_recorder();
+        for input in after {
+            recorder.apply(input.clone(), &mut out, &mut log);
+        }
+
+        prop_assert_eq!(recorder.digest(), digest);
+        prop_assert_eq!(log, whole);
+    }
+
+    #[test]
     fn the_digest_is_what_its_description_says(config in config(), inputs in inputs()) {
         let (digest, log) = record(config, &inputs);
         prop_assert_eq!(recorded::by_the_book(&String::from_utf8(log).unwrap()), digest.to_string());

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use lobbykeeper::testing::{Departure, Fault, Network, Reconnect, Scenario, Sim, Stalls, WakeOrder};
+use lobbykeeper::testing::{
+    Authentication, Departure, Fault, Network, Operator, Reconnect, Scenario, Sim, Stalls, WakeOrder,
+};
 use lobbykeeper::{Config, PingFormat, UserOverflow};
 use proptest::prelude::*;
 
@@ -29,6 +31,7 @@ prop_compose! {
         pause_tolerance in 200..2_000_u64,
         max_backlog_messages in prop::option::of(5..40_u32),
         max_total_backlog_bytes in prop::option::of(500..20_000_u64),
+        reservation_ttl in 100..20_000_u64,
         seed in any::<u64>(),
     ) -> Config {
         Config {
@@ -44,6 +47,7 @@ prop_compose! {
             pause_tolerance: Some(millis(pause_tolerance)),
             max_backlog_messages,
             max_total_backlog_bytes,
+            reservation_ttl: millis(reservation_ttl),
             seed,
             ..Config::default()
         }
@@ -69,6 +73,16 @@ fn fault() -> impl Strategy<Value = Fault> {
 }
 
 prop_compose! {
+    fn authentication()(
+        percent in 1..=100_u8,
+        takes in 1..10_000_u64,
+        (denied_percent, unanswered_percent) in (0..30_u8, 0..30_u8),
+    ) -> Authentication {
+        Authentication { percent, takes: millis(takes), denied_percent, unanswered_percent }
+    }
+}
+
+prop_compose! {
     fn scenario()(
         config in config(),
         seed in any::<u64>(),
@@ -81,6 +95,8 @@ prop_compose! {
         (crash_percent, vanish_percent) in (0..50_u8, 0..50_u8),
         at_once in any::<bool>(),
         faults in prop::collection::vec(fault(), 0..4),
+        authentication in prop::option::of(authentication()),
+        every in prop::option::of(1..30_000_u64),
     ) -> Scenario {
         Scenario {
             config,
@@ -102,6 +118,8 @@ prop_compose! {
             departure: Departure { crash_percent, vanish_percent },
             reconnect: if at_once { Reconnect::AtOnce } else { Reconnect::Obedient },
             faults,
+            authentication,
+            operator: every.map(|every| Operator { every: millis(every) }),
             duration: secs(300),
             ..Scenario::default()
         }
@@ -136,10 +154,12 @@ proptest! {
         prop_assert_eq!(report.limits_overrun, 0, "{}", report);
         prop_assert_eq!(report.false_round_trips, 0, "{}", report);
         prop_assert!(Some(report.oldest_undisturbed_ghost) <= report.ghost_bound, "{}", report);
+        prop_assert_eq!((report.seats_mistimed, report.orders_defied), (0, 0), "{}", report);
         // Nothing leaks.
-        prop_assert_eq!(report.left_over, 0, "{}", report);
+        prop_assert_eq!((report.left_over, report.seats_left_over), (0, 0), "{}", report);
         let stats = sim.manager().stats();
         prop_assert_eq!((stats.total_connections, stats.open_connections, stats.users, stats.active_lobbies), (0, 0, 0, 0));
+        prop_assert_eq!(stats.reserved_seats, 0);
         prop_assert_eq!(sim.manager().next_deadline(), None);
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use lobbykeeper::testing::{
-    Departure, Fault, Network, Reconnect, Report, Scenario, ScenarioError, Sim, Stalls, WakeOrder,
+    Authentication, Departure, Fault, Network, Operator, Reconnect, Report, Scenario, ScenarioError, Sim, Stalls,
+    WakeOrder,
 };
 use lobbykeeper::{Config, ConfigError, PingFormat, Rate, UserOverflow};
 
@@ -116,6 +117,11 @@ fn the_world_and_the_manager_count_alike() {
         stay: secs(60),
         away: secs(30),
         departure: Departure::default(),
+        authentication: Some(Authentication {
+            percent: 70,
+            ..Authentication::default()
+        }),
+        operator: Some(Operator { every: secs(1) }),
         ..cut_off(60)
     };
     let mut sim = Sim::new(scenario).unwrap();
@@ -126,6 +132,7 @@ fn the_world_and_the_manager_count_alike() {
     assert_eq!(report.evictions, stats.evictions);
     assert_eq!(report.messages_out, stats.messages_out);
     assert_eq!(report.pings, stats.pings);
+    assert_eq!(report.reservations, stats.reservations);
     let evictions = report.evictions;
     let ended = report.left + report.crashed + report.send_failed;
     let evicted = evictions.stale + evictions.close_timeout + evictions.replaced;
@@ -133,6 +140,7 @@ fn the_world_and_the_manager_count_alike() {
     for (what, count) in [
         ("full", report.refusals.server_full),
         ("full lobbies", report.refusals.lobby_full),
+        ("locked lobbies", report.refusals.lobby_locked),
         ("left", report.left),
         ("crashed", report.crashed),
         ("stale", evictions.stale),
@@ -486,6 +494,123 @@ fn rush(connect_rate: Option<Rate>) -> (u64, u32) {
     (admitted.max().unwrap(), seconds[99].open_connections)
 }
 
+/// All tokens are looked at.
+fn authenticated(authentication: Authentication) -> Scenario {
+    Scenario {
+        authentication: Some(authentication),
+        ..faithful(50)
+    }
+}
+
+#[test]
+fn while_tokens_are_looked_at_seats_are_held_and_none_is_given_away_twice() {
+    let scenario = Scenario {
+        config: Config {
+            max_connections: Some(10),
+            max_connections_per_lobby: Some(3),
+            ..Config::default()
+        },
+        lobbies: 4,
+        stay: secs(60),
+        ..authenticated(Authentication {
+            takes: secs(2),
+            ..Authentication::default()
+        })
+    };
+    let mut sim = Sim::new(scenario).unwrap();
+    let mut full_of_promises = false;
+    while sim.step() {
+        let stats = sim.manager().stats();
+        full_of_promises |= stats.total_connections == 10 && stats.reserved_seats > 0;
+    }
+    assert!(full_of_promises);
+    let report = sim.report();
+    let reservations = report.reservations;
+    assert_eq!(reservations.used, report.admissions);
+    assert!(
+        report.refusals.server_full > 0 && report.refusals.lobby_full > 0,
+        "{report}"
+    );
+    assert_eq!((report.peak_connections, report.limits_overrun), (10, 0), "{report}");
+    assert!(reservations.released > 0 && reservations.lapsed > 0, "{report}");
+    assert_eq!((report.seats_mistimed, report.seats_left_over), (0, 0), "{report}");
+}
+
+#[test]
+fn a_seat_about_which_no_word_comes_lapses_and_its_client_comes_again() {
+    let report = run(&authenticated(Authentication {
+        denied_percent: 0,
+        unanswered_percent: 100,
+        ..Authentication::default()
+    }));
+    let reservations = report.reservations;
+    assert_eq!((report.admissions, reservations.used), (0, 0), "{report}");
+    // Of ten minutes, each of a client's seats takes ten seconds, and half a second passes before the next.
+    assert!((50 * 50..50 * 60).contains(&reservations.lapsed), "{report}");
+    // Whoever is still waiting when all leave gives the seat back.
+    assert_eq!(
+        reservations.lapsed + reservations.released,
+        reservations.made,
+        "{report}"
+    );
+    assert_eq!((report.seats_mistimed, report.seats_left_over), (0, 0), "{report}");
+    // So they do if the word comes too late.
+    let late = run(&authenticated(Authentication {
+        takes: secs(100),
+        denied_percent: 0,
+        unanswered_percent: 0,
+        ..Authentication::default()
+    }));
+    assert!(late.reservations.lapsed > late.reservations.used, "{late}");
+    assert!(late.reservations.used > 0, "{late}");
+}
+
+#[test]
+fn a_pause_takes_nobodys_seat() {
+    // The word comes after half a second, if the server is there to hear it.
+    let report = run(&Scenario {
+        faults: vec![Fault::Pause {
+            at: millis(10_500),
+            lasts: secs(60),
+            wake: WakeOrder::TickFirst,
+            mid_turn: false,
+        }],
+        ..authenticated(Authentication {
+            denied_percent: 0,
+            unanswered_percent: 0,
+            takes: secs(4),
+            ..Authentication::default()
+        })
+    });
+    assert_eq!(report.pauses_noticed, 1, "{report}");
+    let reservations = report.reservations;
+    assert_eq!((reservations.used, reservations.lapsed), (50, 0), "{report}");
+}
+
+#[test]
+fn an_operator_is_obeyed_at_once() {
+    let report = run(&Scenario {
+        config: Config {
+            max_connections: Some(60),
+            max_connections_per_user: Some(2),
+            ..Config::default()
+        },
+        operator: Some(Operator { every: secs(1) }),
+        devices_per_user: 2,
+        authentication: Some(Authentication::default()),
+        stay: secs(100),
+        ..Scenario::default()
+    });
+    let orders = report.orders;
+    assert!(orders.kicked > 100 && orders.kicks_of_nobody > 10, "{report}");
+    assert!(
+        orders.locks > 10 && orders.unlocks > 10 && orders.limits > 10,
+        "{report}"
+    );
+    assert!(report.refusals.lobby_locked > 10, "{report}");
+    assert_eq!((report.orders_defied, report.limits_overrun), (0, 0), "{report}");
+}
+
 #[test]
 fn a_connect_rate_spreads_a_rush_and_everybody_gets_in() {
     let (at_most, back) = rush(Some(Rate {
@@ -607,6 +732,17 @@ fn a_scenario_that_cannot_be_played_is_refused() {
         ..Scenario::default()
     });
     assert_eq!(error, ScenarioError::DepartureBeyondWhole);
+    let error = refused(authenticated(Authentication {
+        denied_percent: 60,
+        unanswered_percent: 60,
+        ..Authentication::default()
+    }));
+    assert_eq!(error, ScenarioError::AuthenticationBeyondWhole);
+    let error = refused(Scenario {
+        operator: Some(Operator { every: Duration::ZERO }),
+        ..Scenario::default()
+    });
+    assert_eq!(error, ScenarioError::Zero("every"));
     // Nobody at all is no mistake.
     let nobody = run(&Scenario {
         clients: 0,

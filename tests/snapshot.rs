@@ -13,8 +13,8 @@ use lobbykeeper::testing::strategy::{
 };
 use lobbykeeper::testing::{Pair, Seen, Steps, View};
 use lobbykeeper::{
-    Command, Config, ConnId, DropReason, Except, Handshake, Inbound, Input, Limit, Manager, Outbox, Payload, Rate,
-    RateScope, RefusalRule, Snapshot, Time, UserOverflow,
+    Command, Config, ConnId, Except, Handshake, Inbound, Input, Limit, Manager, Outbox, Payload, Rate, RateScope,
+    RefusalRule, Snapshot, Time, UserOverflow,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -373,18 +373,12 @@ fn the_time_until_a_manager_is_restored_is_a_pause_that_nobody_is_evicted_for() 
 fn what_has_been_used_of_the_rates_stays_used() {
     let (mut desk, [_, _, second, third, _]) = desk();
     desk.manager = restored(&desk.manager);
-    let throttled = |by, seconds| {
-        let retry_after = secs(seconds);
-        Inbound::Dropped(DropReason::Throttled { by, retry_after })
-    };
-    assert_eq!(desk.say(third, "hello"), throttled(RateScope::Connection, 10));
+    assert_eq!(desk.say_too_soon(third, "hello"), (RateScope::Connection, secs(10)));
     assert!(desk.said()[0].ends_with("(violation 2)"));
     // Three of the user's five are left, one of which the second connection may not use.
-    let said = [second, second, second].map(|conn| desk.say(conn, "hello"));
-    assert_eq!(
-        said,
-        [Inbound::Deliver, Inbound::Deliver, throttled(RateScope::Connection, 10)]
-    );
+    let said = [second, second].map(|conn| desk.say(conn, "hello"));
+    assert_eq!(said, [Inbound::Deliver; 2]);
+    assert_eq!(desk.say_too_soon(second, "hello"), (RateScope::Connection, secs(10)));
     // At one each ten seconds, since the start 10 of 20 were used, 3 of them by reserved seats, and of those 2 earned again.
     desk.set_limit(Limit::Connections, 6);
     let more = (0..20).take_while(|_| {

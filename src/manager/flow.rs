@@ -12,8 +12,10 @@ use crate::time::Time;
 impl Manager {
     /// The driver has handed so many payload bytes and messages to the system, of what was written as
     /// [`Send`](crate::Command::Send) for this connection: pings count, close frames do not. It may report message by
-    /// message or several at once. False, with nothing changed but a counter, if the connection is not open: one that is
-    /// closing or gone has no backlog. O(1).
+    /// message or several at once. False, with nothing changed, if the connection is not open: one that is closing or gone
+    /// has no backlog. Of one that is closing there is always something to report, as what was written before the close
+    /// frame is flushed before it, so only a report of one that is gone, or never was, counts as [a stale
+    /// id](crate::Stats::stale_ids). O(1).
     ///
     /// A driver that never reports has no limits on backlogs: [`Stats::backlog`](crate::Stats::backlog) is `None` then.
     /// From the first report on, whosever it is and however small, what is written is counted, and
@@ -50,7 +52,7 @@ impl Manager {
             self.backlogs.turn_on(open.map(|(key, _)| key.index));
         }
         let Some(slot) = self.open_slot(conn) else {
-            self.counters.stale_ids += 1;
+            self.counters.stale_ids += u64::from(self.conns.get(conn.key()).is_none());
             return false;
         };
         let flush = self.backlogs.flush(slot, bytes, messages);

@@ -288,7 +288,6 @@ impl Manager {
             return Ok(());
         };
         let TooSoon { by, excess, violations } = too_soon;
-        let retry_after = Duration::from_nanos(excess.wait());
         match by {
             RateScope::Connection => self.counters.drops.connection_rate += 1,
             RateScope::User => self.counters.drops.user_rate += 1,
@@ -296,7 +295,7 @@ impl Manager {
         out.notice(Notice::Throttled {
             conn: ConnId::new(self.conns.key_at(slot)),
             by,
-            retry_after,
+            retry_after: Duration::from_nanos(excess.wait()),
             violations,
             receipt: Receipt::of_count(excess.seen, excess.threshold, moment.time),
         });
@@ -306,7 +305,7 @@ impl Manager {
             let receipt = Receipt::of_count(violations.into(), max.into(), moment.time);
             self.begin_close(moment, slot, &frame, Closing::RateLimited, receipt, out);
         }
-        Err(DropReason::Throttled { by, retry_after })
+        Err(DropReason::Throttled { by })
     }
 
     /// A message that is longer than it may be: it is dropped, and its connection closed.

@@ -42,10 +42,10 @@ impl Scene<'_> {
             Told::Paused { by } => Some(*by),
             _ => None,
         });
-        let throttled = match inbound {
-            Answered::Message(Inbound::Dropped(DropReason::Throttled { retry_after, .. })) => Some(*retry_after),
+        let throttled = told.iter().find_map(|told| match told {
+            Told::Throttled { retry_after, .. } => Some(*retry_after),
             _ => None,
-        };
+        });
         let too_big = *inbound == Answered::Message(Inbound::Dropped(DropReason::TooBig));
         let answers = told.iter().any(|told| matches!(told, Told::Pong { .. }));
         let would_be_throttled = self.after.would_be_throttled(then);

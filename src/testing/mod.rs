@@ -71,8 +71,8 @@ pub use replay::replay;
 pub use seen::Seen;
 pub use settings::Knobs;
 pub use sim::{
-    Departure, Fault, Goodbye, Handover, HandoverReport, Network, Reconnect, Report, RoundTrips, Scenario,
-    ScenarioError, Sim, StaleTruth, Stalls, WakeOrder,
+    Authentication, Departure, Fault, Goodbye, Handover, HandoverReport, Network, Operator, Orders, Reconnect, Report,
+    RoundTrips, Scenario, ScenarioError, Sim, StaleTruth, Stalls, WakeOrder,
 };
 pub use step::{Act, But, Name, Said, Stamp, Step, Steps, Style, Swap, Ticket, Until, When, Where, Who};
 pub use told::Outcome;

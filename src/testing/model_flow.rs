@@ -109,7 +109,8 @@ impl Model {
         self.reported = true;
         let (most_bytes, most_messages) = self.caps();
         let Some(conn) = self.open_mut(id) else {
-            self.counted.stale_ids += 1;
+            let is_gone = self.conns.iter().all(|conn| conn.id != id);
+            self.counted.stale_ids += u64::from(is_gone);
             return false;
         };
         let queue = &mut conn.queue;

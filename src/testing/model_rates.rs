@@ -207,11 +207,10 @@ impl Model {
         let conn = self.open_mut(id).unwrap();
         conn.violations += 1;
         let violations = conn.violations;
-        let retry_after = Duration::from_nanos(too_soon.wait());
         self.told.push(Told::Throttled {
             conn: id,
             by,
-            retry_after,
+            retry_after: Duration::from_nanos(too_soon.wait()),
             violations,
             receipt: Receipt::of_count(too_soon.seen, too_soon.threshold, Time::from_nanos(self.clock.last)),
         });
@@ -223,7 +222,7 @@ impl Model {
             let close = CloseFrame::new(answer.close.code(), reason).unwrap();
             self.begin_close(id, &close, Closing::RateLimited, (violations.into(), max.into()));
         }
-        DropReason::Throttled { by, retry_after }
+        DropReason::Throttled { by }
     }
 }
 

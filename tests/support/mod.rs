@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use lobbykeeper::{
-    Cause, CloseFrame, Command, Config, ConnId, Except, Frame, Handshake, Inbound, Limit, Manager, Notice, Outbox,
-    Output, Payload, Rate, RateLimit, Refusal, RefusalRule, ReservationId, Time,
+    Cause, CloseFrame, Command, Config, ConnId, DropReason, Except, Frame, Handshake, Inbound, Limit, Manager, Notice,
+    Outbox, Output, Payload, Rate, RateLimit, RateScope, Refusal, RefusalRule, ReservationId, Time,
 };
 
 /// So many seconds after the origin.
@@ -109,6 +109,18 @@ impl Desk {
 
     pub(crate) fn say(&mut self, conn: ConnId, text: &str) -> Inbound {
         self.call(|manager, now, out| manager.message(now, conn, Frame::text(text), out))
+    }
+
+    /// Says what comes too soon: the rate that stands against it, and when it would be taken, which its notice tells.
+    pub(crate) fn say_too_soon(&mut self, conn: ConnId, text: &str) -> (RateScope, Duration) {
+        let inbound = self.say(conn, text);
+        let throttled = self.out.notices().filter_map(|notice| match notice {
+            Notice::Throttled { by, retry_after, .. } => Some((by, retry_after)),
+            _ => None,
+        });
+        let (by, retry_after) = throttled.last().expect("nobody was throttled");
+        assert_eq!(inbound, Inbound::Dropped(DropReason::Throttled { by }));
+        (by, retry_after)
     }
 
     pub(crate) fn tick(&mut self) {

@@ -5,7 +5,8 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
-const PROGRAMS = process.env.PROGRAMS ?? fileURLToPath(new URL("../../../target/debug/", import.meta.url));
+/** Where the programs of the workspace are. */
+export const PROGRAMS = process.env.PROGRAMS ?? fileURLToPath(new URL("../../../target/debug/", import.meta.url));
 
 /** A port of this machine that nobody uses. */
 export async function freePort() {

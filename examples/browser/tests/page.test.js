@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { browser, options } from "../support/browser.js";
+import { contrasts } from "../support/contrasts.js";
 import { Lobby } from "../support/lobby.js";
 
 const TIMES = { ...options, timeout: 90_000 };
@@ -280,32 +281,4 @@ for (const colorScheme of ["light", "dark"]) {
     assert.ok(looked >= 12, `${looked} texts`);
     assert.equal(ground > 0.5, colorScheme === "light");
   });
-}
-
-/** In the page: which texts have less contrast than WCAG's 4.5, how many there are, and how bright the ground is. */
-function contrasts() {
-  const channels = (color) => color.match(/[\d.]+/g).map(Number);
-  const luminance = (color) => {
-    const linear = channels(color)
-      .slice(0, 3)
-      .map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
-  };
-  const behind = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const { backgroundColor } = getComputedStyle(at);
-      if ((channels(backgroundColor)[3] ?? 1) > 0) return backgroundColor;
-    }
-    throw new Error("no ground");
-  };
-  const isText = (node) => node.nodeType === Node.TEXT_NODE && node.data.trim() !== "";
-  const shows = (element) => element.checkVisibility() && [...element.childNodes].some(isText);
-  const texts = [...document.querySelectorAll("body *")].filter(shows);
-  const poor = [];
-  for (const element of texts) {
-    const [ink, ground] = [luminance(getComputedStyle(element).color), luminance(behind(element))];
-    const contrast = (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
-    if (contrast < 4.5) poor.push([element.outerHTML, contrast]);
-  }
-  return [poor, texts.length, luminance(getComputedStyle(document.body).backgroundColor)];
 }

@@ -10,6 +10,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
 use lobbykeeper::{Config, ConfigError, PingFormat, Rate, UserOverflow};
 
+use crate::proxies::{Forwarded, Network, Proxies};
+
 /// What a server is told: the settings of the manager, and those of its sockets.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -21,6 +23,10 @@ pub struct Settings {
     pub slow_client: SlowClient,
     /// How long a client may take to ask for the upgrade.
     pub handshake_timeout: Duration,
+    /// How long it takes to look at a token.
+    pub auth_delay: Duration,
+    /// Whom to believe where clients come from.
+    pub proxies: Proxies,
     /// Between two closes when the server is told to stop.
     pub drain_every: Duration,
     /// After how long those are closed that are left then.
@@ -46,9 +52,25 @@ pub struct Flags {
     #[arg(long, env = "LOBBY_MAX_PER_USER", value_name = "N", default_value = "off")]
     max_per_user: OrOff<u32>,
 
-    /// How many connections come from one address (of IPv6 from one /64), or "off". Behind a proxy all come from that.
+    /// How many connections come from one address (of IPv6 from one /64), or "off". Behind a
+    /// proxy all come from that, unless it is believed where they do: see --forwarded.
     #[arg(long, env = "LOBBY_MAX_PER_SOURCE", value_name = "N", default_value = "off")]
     max_per_source: OrOff<u32>,
+
+    /// The header in which a proxy tells the address of a client: its last entry is believed if the connection comes from
+    /// one of --trusted-proxies, and nothing else is.
+    #[arg(long, env = "LOBBY_FORWARDED", default_value = "off")]
+    forwarded: Forwarded,
+
+    /// The addresses or networks (10.0.0.0/8) of the proxies that are believed.
+    #[arg(
+        long,
+        env = "LOBBY_TRUSTED_PROXIES",
+        value_name = "ADDRESSES",
+        value_delimiter = ',',
+        default_value = "127.0.0.1,::1"
+    )]
+    trusted_proxies: Vec<Network>,
 
     /// What happens to the connection that would be one too many for its user.
     #[arg(long, env = "LOBBY_USER_OVERFLOW", default_value = "reject")]
@@ -121,6 +143,15 @@ pub struct Flags {
     /// How long a client may take to ask for the upgrade.
     #[arg(long, env = "LOBBY_HANDSHAKE_TIMEOUT", value_name = "TIME", default_value = "10s")]
     handshake_timeout: humantime::Duration,
+
+    /// Stands in for a service that has to be asked about each token: how long its answer takes. Meanwhile a seat is
+    /// reserved.
+    #[arg(long, env = "LOBBY_AUTH_DELAY", value_name = "TIME", default_value = "0s")]
+    auth_delay: humantime::Duration,
+
+    /// How long a seat is reserved.
+    #[arg(long, env = "LOBBY_RESERVATION_TTL", value_name = "TIME", default_value = "10s")]
+    reservation_ttl: humantime::Duration,
 
     /// How often each connection is pinged, or "off": then nobody is evicted for silence.
     #[arg(long, env = "LOBBY_PING_INTERVAL", value_name = "TIME", default_value = "20s")]
@@ -202,6 +233,7 @@ impl Flags {
             stale_wave_floor: self.stale_wave_floor.0,
             close_timeout: self.close_timeout.into(),
             pause_tolerance: self.pause_tolerance.0.map(Into::into),
+            reservation_ttl: self.reservation_ttl.into(),
             hash_key: random_hash_key(),
             ..Config::default()
         };
@@ -211,6 +243,8 @@ impl Flags {
             max_message_bytes: self.max_message_bytes,
             slow_client: self.slow_client,
             handshake_timeout: self.handshake_timeout.into(),
+            auth_delay: self.auth_delay.into(),
+            proxies: Proxies::new(self.forwarded, self.trusted_proxies.clone()),
             drain_every: self.drain_every.into(),
             drain_within: self.drain_within.into(),
             record: self.record.clone(),

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod asked;
 mod auth;
 mod chat;
 mod failure;
@@ -13,16 +14,19 @@ mod flags;
 mod log;
 mod machine;
 mod messages;
+mod proxies;
 mod signal;
 mod talk;
 mod tape;
+mod waiting;
 
-pub use auth::authenticate;
-pub use chat::{Chat, going_away};
+pub use asked::{Asked, asked};
+pub use chat::{Admission, Chat, Visitor, going_away};
 pub use failure::failure;
 pub use flags::{Flags, Settings, SlowClient, or_exit};
-pub use log::{command as log_command, log_to_stderr, unauthorized as log_unauthorized};
+pub use log::{command as log_command, log_to_stderr};
 pub use messages::relayed;
+pub use proxies::{Forwarded, Network, Proxies};
 pub use signal::when_told_to_stop;
 
 /// The page, which needs nothing from elsewhere but [`CLIENT`], at `/client.js`.

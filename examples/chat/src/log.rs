@@ -3,7 +3,7 @@
 
 use std::io::{self, IsTerminal};
 
-use lobbykeeper::{Command, ConnId, Ending, Manager, Notice, Refusal, Stats};
+use lobbykeeper::{Command, ConnId, Ending, Manager, Notice, Refusal, ReservationId, Stats};
 use tracing::{debug, info, warn};
 use tracing_subscriber::EnvFilter;
 
@@ -30,8 +30,13 @@ pub(crate) fn refused(refusal: &Refusal, user: &str, lobby: &str) {
     info!(?user, ?lobby, %rule, %receipt, "refused");
 }
 
+/// A seat is held while somebody's token is looked at.
+pub(crate) fn reserved(reservation: ReservationId, user: &str, lobby: &str) {
+    info!(%reservation, ?user, ?lobby, "reserved");
+}
+
 /// Somebody came whose token stands for nobody.
-pub fn unauthorized(lobby: &str) {
+pub(crate) fn unauthorized(lobby: &str) {
     info!(?lobby, "refused: unauthorized");
 }
 

@@ -3,7 +3,6 @@
 
 #![forbid(unsafe_code)]
 
-mod http;
 mod server;
 
 pub use server::Server;

@@ -1,7 +1,7 @@
 //! The loop. In each turn every socket that is ready is read and the chat is told all of it with one outbox; then each
 //! frame is encoded once, and each socket that has something to write is written once.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::TcpListener;
@@ -9,20 +9,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lobby_chat::{CLIENT, Chat, PAGE, Settings, authenticate, failure, log_command, log_unauthorized};
+use lobby_chat::{Admission, Asked, CLIENT, Chat, PAGE, Settings, Visitor, asked, failure, log_command};
 use lobby_operator::{Door, Orders};
 use lobby_socket::{Flushed, Frames, Heard, Listener, Request, Socket, frame};
-use lobbykeeper::{Cause, Command, ConnId, ConnMap, Outbox, Output, Time};
+use lobbykeeper::{Cause, Command, ConnId, ConnMap, LobbyId, Outbox, Output, Time};
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
-use crate::http::{Asked, asked};
-
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 /// How many sockets are read in one turn.
 const MAX_EVENTS: usize = 1_024;
-/// After how many bytes a turn writes what they have led to, before it reads on: so much a client always has room for.
+/// After how many bytes of one lobby a turn writes what they have led to, before it reads on: so much a client always has
+/// room for.
 const MAX_HEARD: usize = 128 * 1_024;
 /// How much may wait for a client beside what the manager counts: frames' headers and answers to pings.
 const UNCOUNTED: usize = 1 << 20;
@@ -47,8 +48,8 @@ pub struct Server {
     conns: ConnMap<usize>,
     /// Those that were not read to the end in the last turn.
     unread: Vec<usize>,
-    /// How much was read since it was last carried out.
-    heard: usize,
+    /// How much was read of each lobby since it was last carried out.
+    heard: HashMap<Option<LobbyId>, usize>,
     /// Those that have something to write in this turn.
     dirty: Vec<usize>,
     frames: Frames,
@@ -96,7 +97,7 @@ impl Server {
             clients: Slab::new(),
             conns: ConnMap::new(),
             unread: Vec::new(),
-            heard: 0,
+            heard: HashMap::new(),
             dirty: Vec::new(),
             frames: Frames::default(),
             deadlines: VecDeque::new(),
@@ -193,10 +194,13 @@ impl Server {
             self.deadlines.pop_front();
             let is_late = |client: &Client| client.conn.is_none() && client.deadline == deadline;
             if self.clients.get(key).is_some_and(is_late) {
-                self.clients.remove(key);
+                self.lose(now, key, Cause::Error);
             }
         }
         self.chat.tick(now, &mut self.out);
+        while let Some((key, admission)) = self.chat.decided(now, &mut self.out) {
+            self.admit(now, key, admission);
+        }
         self.carry_out(now);
         self.chat.end_turn();
         if self.chat.is_drained() && self.stop_at.is_none() {
@@ -221,15 +225,22 @@ impl Server {
             let Some(socket) = self.listener.accept(now, registry, token) else {
                 return;
             };
-            let deadline = now + self.settings.handshake_timeout;
-            self.deadlines.push_back((deadline, entry.key()));
+            let key = entry.key();
             entry.insert(Client {
                 socket,
                 conn: None,
-                deadline,
+                deadline: Time::MAX,
                 dirty: false,
             });
+            self.limit(now, key);
         }
+    }
+
+    /// From now on it has only so long.
+    fn limit(&mut self, now: Time, key: usize) {
+        let deadline = now + self.settings.handshake_timeout;
+        self.clients[key].deadline = deadline;
+        self.deadlines.push_back((deadline, key));
     }
 
     /// Tells the chat what a client says, as much of it as is read in one turn.
@@ -248,29 +259,35 @@ impl Server {
                 (Ok(Heard::BadRequest(status)), _) => client.socket.refuse(status),
                 (Ok(Heard::Failure(error)), conn) => match (failure(&error), conn) {
                     (Some(close), Some(conn)) => self.chat.kick(now, conn, close, &mut self.out),
-                    (Some(_), None) => {}
+                    (Some(close), None) => {
+                        self.chat.gave_up(now, key, &mut self.out);
+                        self.admit(now, key, Err(close));
+                    }
                     (None, _) => return self.lose(now, key, Cause::Peer),
                 },
                 (Ok(Heard::Goodbye), Some(conn)) => {
                     client.conn = None;
-                    client.deadline = now + self.settings.handshake_timeout;
-                    self.deadlines.push_back((client.deadline, key));
                     self.conns.remove(conn);
+                    self.limit(now, key);
                     self.chat.closed(now, conn, Cause::Peer, &mut self.out);
                 }
                 // One who is not admitted has nothing to say.
-                (Ok(Heard::Message(_) | Heard::Goodbye), None) => {}
+                (Ok(Heard::Message(_)), None) => {}
+                (Ok(Heard::Goodbye), None) => self.chat.gave_up(now, key, &mut self.out),
                 (Ok(Heard::End), _) => return self.lose(now, key, Cause::Peer),
                 (Err(error), _) if error.kind() == ErrorKind::WouldBlock => {
                     let (is_unread, wants_flush) = (client.socket.is_unread(), client.socket.wants_flush());
                     if is_unread {
                         self.unread.push(key);
                     }
-                    self.heard += client.socket.heard_bytes();
+                    let lobby = client.conn.and_then(|conn| self.chat.lobbies_of(conn).next());
+                    let heard = self.heard.entry(lobby).or_default();
+                    *heard += client.socket.heard_bytes();
+                    let is_much = *heard > MAX_HEARD || self.chat.is_backlog_high();
                     if wants_flush {
                         self.mark(key);
                     }
-                    if self.heard > MAX_HEARD {
+                    if is_much {
                         self.carry_out(now);
                     }
                     return;
@@ -282,51 +299,56 @@ impl Server {
 
     fn answer(&mut self, now: Time, key: usize, request: &Request) {
         let client = &mut self.clients[key];
-        let (lobby, token) = match asked(request) {
+        let (lobby, token) = match asked(request.uri()) {
             Ok(Asked::Lobby { lobby, token }) => (lobby, token),
-            Ok(Asked::Page) => {
-                return client
-                    .socket
-                    .respond("200 OK", "text/html; charset=utf-8", PAGE.as_bytes());
-            }
-            Ok(Asked::Client) => {
-                return client
-                    .socket
-                    .respond("200 OK", "text/javascript; charset=utf-8", CLIENT.as_bytes());
-            }
+            Ok(Asked::Page) => return client.socket.respond("200 OK", HTML, PAGE.as_bytes()),
+            Ok(Asked::Client) => return client.socket.respond("200 OK", SCRIPT, CLIENT.as_bytes()),
             Ok(Asked::Stats) => {
                 let json = serde_json::to_vec(&self.chat.stats()).expect("numbers and names are JSON");
                 return client.socket.respond("200 OK", "application/json", &json);
             }
-            Err(status) => return client.socket.refuse(status),
+            Err(status) => return client.socket.refuse(&status.to_string()),
         };
         let max_bytes = self.settings.max_message_bytes as usize;
         if client.socket.upgrade(request, max_bytes).is_err() {
             return client.socket.refuse("400 Bad Request");
         }
-        let admission = if let Some(user) = authenticate(&token) {
-            self.chat
-                .connected(now, &lobby, &user, client.socket.peer(), &mut self.out)
-        } else {
-            log_unauthorized(&lobby);
-            Err(self.chat.config().answers.unauthorized.clone())
+        // As long as it waits for a word, that is the chat's.
+        client.deadline = Time::MAX;
+        let visitor = Visitor {
+            key,
+            lobby: &lobby,
+            token: &token,
+            address: self.settings.proxies.client(client.socket.peer(), request.headers()),
         };
+        if let Some(admission) = self.chat.knock(now, visitor, &mut self.out) {
+            self.admit(now, key, admission);
+        }
+    }
+
+    fn admit(&mut self, now: Time, key: usize, admission: Admission) {
         match admission {
             Ok(conn) => {
-                client.conn = Some(conn);
+                self.clients[key].conn = Some(conn);
                 // Whose index this was may be evicted by an output that has not been read.
                 if let Some(evicted) = self.conns.insert(conn, key) {
                     self.clients.remove(evicted);
                 }
             }
-            Err(close) => client.socket.close(close.code(), close.reason(), &self.frames),
+            Err(close) => {
+                self.clients[key]
+                    .socket
+                    .close(close.code(), close.reason(), &self.frames);
+                self.mark(key);
+                self.limit(now, key);
+            }
         }
     }
 
     /// Does what the chat says until it says nothing more and everything is written. What follows from doing it goes to
     /// the other outbox.
     fn carry_out(&mut self, now: Time) {
-        self.heard = 0;
+        self.heard.clear();
         while !self.out.is_empty() || !self.dirty.is_empty() {
             let mut reading = mem::replace(&mut self.out, mem::take(&mut self.spare));
             for output in &reading {
@@ -405,6 +427,8 @@ impl Server {
         if let Some(conn) = self.clients.remove(key).conn {
             self.conns.remove(conn);
             self.chat.closed(now, conn, cause, &mut self.out);
+        } else {
+            self.chat.gave_up(now, key, &mut self.out);
         }
     }
 }

@@ -1,16 +1,12 @@
 //! Flags and environment.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::{env, fs, io};
 
 use clap::Args;
 
 use crate::{Door, Token};
-
-/// The token itself comes from here or from a file: what stands on a command line is there for all users of the machine
-/// to read.
-const TOKEN: &str = "LOBBY_OPERATOR_TOKEN";
 
 /// Whether there is a door, and who may come in.
 #[derive(Clone, Debug, Args)]
@@ -34,18 +30,7 @@ impl DoorFlags {
         let Some(address) = self.operator else {
             return Ok(None);
         };
-        let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
-        let text = match &self.operator_token_file {
-            Some(file) => fs::read_to_string(file).map_err(|error| {
-                invalid(format!(
-                    "cannot read the operator's token from {}: {error}",
-                    file.display()
-                ))
-            })?,
-            None => env::var(TOKEN)
-                .map_err(|_| invalid(format!("--operator needs a token, in --operator-token-file or {TOKEN}")))?,
-        };
-        let token: Token = text.parse().map_err(|error| invalid(format!("{error}")))?;
+        let token = Token::load("operator", self.operator_token_file.as_deref(), "LOBBY_OPERATOR_TOKEN")?;
         Door::bind(address, token).map(Some).map_err(|error| {
             io::Error::new(
                 error.kind(),

@@ -1,7 +1,8 @@
 //! What an operator proves to be one with.
 
-use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
+use std::{env, fmt, fs, io};
 
 use subtle::ConstantTimeEq;
 
@@ -13,6 +14,26 @@ const MIN_BYTES: usize = 16;
 pub struct Token(String);
 
 impl Token {
+    /// The token for the address that the flag `--FLAG` opens: what stands in the file, or else in this variable. It is on
+    /// no command line, which all users of the machine can read.
+    ///
+    /// # Errors
+    /// If there is none, or none that will do.
+    pub fn load(flag: &str, file: Option<&Path>, variable: &str) -> io::Result<Self> {
+        let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
+        let text = match file {
+            Some(file) => fs::read_to_string(file).map_err(|error| {
+                invalid(format!(
+                    "cannot read the token of --{flag} from {}: {error}",
+                    file.display()
+                ))
+            })?,
+            None => env::var(variable)
+                .map_err(|_| invalid(format!("--{flag} needs a token, in --{flag}-token-file or {variable}")))?,
+        };
+        text.parse().map_err(|error| invalid(format!("--{flag}: {error}")))
+    }
+
     /// Whether this is the token, in a time that does not tell how much of it is right.
     pub fn is(&self, offered: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(offered).into()
@@ -54,8 +75,8 @@ pub enum TokenError {
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooShort => write!(f, "the operator's token has less than {MIN_BYTES} characters"),
-            Self::Characters => f.write_str("the operator's token may hold printable ASCII only, and no spaces"),
+            Self::TooShort => write!(f, "the token has less than {MIN_BYTES} characters"),
+            Self::Characters => f.write_str("the token may hold printable ASCII only, and no spaces"),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod explain;
 mod log;
+mod narrator;
 mod shrink;
 mod subject;
 mod timeline;
@@ -16,6 +17,7 @@ use std::io;
 
 pub use explain::{About, explain};
 use lobbykeeper::ReplayError;
+pub use narrator::{Narrator, Told};
 pub use shrink::{Wanted, shrink};
 pub use subject::Subject;
 pub use timeline::timeline;

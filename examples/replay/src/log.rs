@@ -9,6 +9,9 @@ use lobbykeeper::{
 
 use crate::Error;
 
+/// All connections that have not ended.
+pub(crate) type People = BTreeMap<ConnId, Person>;
+
 /// A connection that has not ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
@@ -26,7 +29,7 @@ pub(crate) struct Turn<'a> {
     /// As it stands after the call.
     pub(crate) manager: &'a Manager,
     /// Everybody who was there before the call, and who came with it.
-    pub(crate) people: &'a BTreeMap<ConnId, Person>,
+    pub(crate) people: &'a People,
 }
 
 /// What a log was, all in all.
@@ -43,7 +46,7 @@ pub(crate) fn play(
     mut log: impl BufRead,
     mut show: impl FnMut(&Turn<'_>) -> Result<(), Error>,
 ) -> Result<Summary, Error> {
-    let (mut line, mut out, mut people) = (Vec::new(), Outbox::new(), BTreeMap::new());
+    let (mut line, mut out, mut people) = (Vec::new(), Outbox::new(), People::new());
     log.read_until(b'\n', &mut line)?;
     // Which key does not matter, and a fixed one makes a replay take the same time each time.
     let mut player = Replay::new(&line, [0, 0])?;
@@ -56,13 +59,7 @@ pub(crate) fn play(
         }
         let entry = player.apply(&line, &mut out)?;
         let (input, reply) = (&entry.input, &entry.reply);
-        if let (Call::Event(Event::Connected(handshake)), Reply::Connected(Ok(conn))) = (&input.call, reply) {
-            let person = Person {
-                user: handshake.user.to_string(),
-                lobbies: vec![handshake.lobby.to_string()],
-            };
-            people.insert(*conn, person);
-        }
+        admit(&mut people, input, reply);
         show(&Turn {
             line: player.line(),
             input,
@@ -83,8 +80,19 @@ pub(crate) fn play(
     })
 }
 
+/// Whoever comes is known from the line on that they come with.
+pub(crate) fn admit(people: &mut People, input: &Input<'_>, reply: &Reply) {
+    if let (Call::Event(Event::Connected(handshake)), Reply::Connected(Ok(conn))) = (&input.call, reply) {
+        let person = Person {
+            user: handshake.user.to_string(),
+            lobbies: vec![handshake.lobby.to_string()],
+        };
+        people.insert(*conn, person);
+    }
+}
+
 /// Follows who moved and who went.
-fn follow(people: &mut BTreeMap<ConnId, Person>, manager: &Manager, input: &Input<'_>, out: &Outbox) {
+pub(crate) fn follow(people: &mut People, manager: &Manager, input: &Input<'_>, out: &Outbox) {
     if let Call::Request(Request::Join { conn, .. } | Request::SwitchLobby { conn, .. } | Request::Leave { conn, .. }) =
         input.call
         && manager.is_open(conn)

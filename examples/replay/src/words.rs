@@ -91,8 +91,8 @@ pub(crate) fn reply(reply: &Reply) -> String {
         Reply::Message(Inbound::Deliver) => "the application's".into(),
         Reply::Message(Inbound::Handled) => "handled".into(),
         Reply::Message(Inbound::Stale) => "stale: it is unknown, closing or gone".into(),
-        Reply::Message(Inbound::Dropped(DropReason::Throttled { by, retry_after })) => {
-            format!("dropped: the rate of its {by} would take one after {retry_after:?}")
+        Reply::Message(Inbound::Dropped(DropReason::Throttled { by })) => {
+            format!("dropped: it came too soon for the rate of its {by}")
         }
         Reply::Message(Inbound::Dropped(DropReason::TooBig)) => "dropped: it is too big".into(),
         Reply::Changed(true) | Reply::Ticked | Reply::LimitSet(Ok(())) => String::new(),

@@ -359,7 +359,7 @@ fn one_who_sent_too_much_is_explained_by_what_was_dropped() {
     assert_eq!((said.code, &*said.err), (Some(0), ""));
     for line in [
         "close c0v1: 1008 \"rate_limited;retry=5000\": rate limited (saw 2, threshold 2, at 1s)",
-        "sends \"hello\" -> dropped: the rate of its connection would take one after 1s\n",
+        "sends \"hello\" -> dropped: it came too soon for the rate of its connection\n",
         "(violation 1); saw 1000000000, threshold 0, at 1s\n",
     ] {
         assert!(said.out.contains(line), "{line}\n{}", said.out);

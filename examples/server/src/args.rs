@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use clap::Parser;
 use lobby_chat::Flags;
 
+use crate::WindowFlags;
+
 /// A lobby server: WebSocket chat rooms with limits and health checks, on lobbykeeper, axum and tokio.
 ///
 /// Durations are written like 20s, 500ms or 1m30s. `RUST_LOG` sets what is logged.
@@ -22,4 +24,8 @@ pub struct Args {
     /// The operators' door.
     #[command(flatten)]
     pub operator: lobby_operator::DoorFlags,
+
+    /// The window for those who watch.
+    #[command(flatten)]
+    pub window: WindowFlags,
 }

@@ -1,21 +1,22 @@
 //! The owner of the manager: one task that takes events from the sockets and carries out what the manager commands.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::pending;
 use std::mem;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
 use axum::extract::ws::{Message, Utf8Bytes};
-use lobby_chat::{Chat, log_command};
+use lobby_chat::{Admission, Chat, Visitor, log_command};
 use lobby_operator::{Order, Orders};
 use lobbykeeper::{Cause, CloseFrame, Command, ConnId, ConnMap, Frame, Outbox, Output, Payload, Stats, Time};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
-use crate::socket::{Outlet, close_message};
+use crate::metrics::{Observer, Question};
+use crate::socket::{Knock, Outlet, close_message};
 
 /// How many events wait for the hub; a socket that finds no room waits with its next. Also how many are handled in one
 /// turn, so that all that had come before a deadline are heard before it is judged, and a flood does not put the
@@ -27,12 +28,16 @@ pub(crate) const MAX_EVENTS: usize = 256;
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A client has come through the upgrade.
-    Connected {
-        lobby: String,
-        user: String,
-        peer: IpAddr,
+    Knocked {
+        /// No two have the same.
+        visitor: usize,
+        knock: Knock,
         outlet: Outlet,
-        answer: oneshot::Sender<Result<ConnId, CloseFrame>>,
+        answer: oneshot::Sender<Admission>,
+    },
+    /// It has left, and has had no answer.
+    GaveUp {
+        visitor: usize,
     },
     Message {
         conn: ConnId,
@@ -76,6 +81,10 @@ pub(crate) struct Hub {
     chat: Chat,
     /// `None` if no operator can come in.
     orders: Option<Orders>,
+    /// `None` if nobody can watch: then nothing is counted for them.
+    observer: Option<Observer>,
+    /// Those who have no answer yet.
+    visitors: BTreeMap<usize, (Outlet, oneshot::Sender<Admission>)>,
     sockets: ConnMap<Outlet>,
     /// Whose outlet has news of what was written.
     flushes: mpsc::UnboundedReceiver<ConnId>,
@@ -96,12 +105,15 @@ impl Hub {
     pub(crate) fn new(
         chat: Chat,
         orders: Option<Orders>,
+        observer: Option<Observer>,
         flushes: mpsc::UnboundedReceiver<ConnId>,
         open: oneshot::Sender<Infallible>,
     ) -> Self {
         Self {
             chat,
             orders,
+            observer,
+            visitors: BTreeMap::new(),
             sockets: ConnMap::new(),
             flushes,
             out: Outbox::new(),
@@ -124,13 +136,18 @@ impl Hub {
                 biased;
                 () = &mut shutdown, if !self.stopping => self.stop(),
                 order = next_order(&mut self.orders) => self.obey(order),
+                question = next_question(&mut self.observer) => self.report(question),
                 received = events.recv_many(&mut batch, MAX_EVENTS) => if received == 0 {
                     return;
                 },
                 Some(conn) = self.flushes.recv() => self.flushed(self.now(), conn),
                 () = sleep_until(wake.unwrap_or(self.origin)), if wake.is_some() => {}
             }
+            let began = self.observer.as_ref().map(|_| Instant::now());
             self.turn(self.now(), batch.drain(..)).await;
+            if let (Some(observer), Some(began)) = (&mut self.observer, began) {
+                observer.meters().end_turn(began.elapsed());
+            }
             // The sockets' tasks come first now, to write what that was.
             yield_now().await;
             if self.chat.is_drained() && self.open.take().is_some() {
@@ -157,6 +174,9 @@ impl Hub {
             }
         }
         self.chat.tick(now, &mut self.out);
+        while let Some((visitor, admission)) = self.chat.decided(now, &mut self.out) {
+            self.answer(now, visitor, admission);
+        }
         self.carry_out(now);
         self.chat.end_turn();
     }
@@ -206,19 +226,40 @@ impl Hub {
         self.carry_out(now);
     }
 
+    fn report(&mut self, question: Option<Question>) {
+        let Some(question) = question else {
+            self.observer = None;
+            return;
+        };
+        if let Some(observer) = &self.observer {
+            let conns = self.sockets.iter().map(|(conn, _)| conn);
+            observer.answer(question, &self.chat, conns);
+        }
+    }
+
     fn handle(&mut self, now: Time, event: Event) {
         match event {
-            Event::Connected {
-                lobby,
-                user,
-                peer,
+            Event::Knocked {
+                visitor,
+                knock,
                 outlet,
                 answer,
             } => {
-                let admission = self.admit(now, &lobby, &user, peer, outlet);
-                if let Err(Ok(conn)) = answer.send(admission) {
-                    self.ended(now, conn, Cause::Error);
+                self.visitors.insert(visitor, (outlet, answer));
+                let Knock { lobby, token, address } = &knock;
+                let knock = Visitor {
+                    key: visitor,
+                    lobby,
+                    token,
+                    address: *address,
+                };
+                if let Some(admission) = self.chat.knock(now, knock, &mut self.out) {
+                    self.answer(now, visitor, admission);
                 }
+            }
+            Event::GaveUp { visitor } => {
+                self.visitors.remove(&visitor);
+                self.chat.gave_up(now, visitor, &mut self.out);
             }
             Event::Message { conn, message } => self.receive(now, conn, &message),
             Event::Failed { conn, close } => self.chat.kick(now, conn, close, &mut self.out),
@@ -229,17 +270,17 @@ impl Hub {
         self.carry_out(now);
     }
 
-    fn admit(
-        &mut self,
-        now: Time,
-        lobby: &str,
-        user: &str,
-        peer: IpAddr,
-        outlet: Outlet,
-    ) -> Result<ConnId, CloseFrame> {
-        let conn = self.chat.connected(now, lobby, user, peer, &mut self.out)?;
-        self.sockets.insert(conn, outlet);
-        Ok(conn)
+    /// Tells a client whether it is in. One that did not wait for that has left.
+    fn answer(&mut self, now: Time, visitor: usize, admission: Admission) {
+        let Some((outlet, answer)) = self.visitors.remove(&visitor) else {
+            return;
+        };
+        if let Ok(conn) = admission {
+            self.sockets.insert(conn, outlet);
+        }
+        if let Err(Ok(conn)) = answer.send(admission) {
+            self.ended(now, conn, Cause::Error);
+        }
     }
 
     fn receive(&mut self, now: Time, conn: ConnId, message: &Message) {
@@ -265,14 +306,19 @@ impl Hub {
         while !self.out.is_empty() {
             let Self {
                 chat,
+                observer,
                 sockets,
                 out,
                 next,
                 ..
             } = self;
+            let mut meters = observer.as_mut().map(Observer::meters);
             for output in &*out {
                 if let Output::Command(command) = &output {
                     log_command(command);
+                }
+                if let Some(meters) = &mut meters {
+                    meters.see(&output);
                 }
                 match output {
                     Output::Command(Command::Send { to, payload }) => {
@@ -298,6 +344,14 @@ impl Hub {
 async fn next_order(orders: &mut Option<Orders>) -> Option<Order> {
     match orders {
         Some(orders) => orders.next().await,
+        None => pending().await,
+    }
+}
+
+/// What somebody who watches wants to know. That nobody will ask any more is told once.
+async fn next_question(observer: &mut Option<Observer>) -> Option<Question> {
+    match observer {
+        Some(observer) => observer.next().await,
         None => pending().await,
     }
 }
@@ -331,36 +385,53 @@ fn shared_message(payload: &Payload) -> Message {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::net::Ipv4Addr;
     use std::time::Duration;
 
-    use lobby_chat::{Settings, SlowClient};
+    use lobby_chat::{Proxies, Settings, SlowClient};
     use lobbykeeper::Config;
 
     use super::*;
     use crate::socket::outlet;
 
-    #[tokio::test]
-    async fn a_turn_full_of_messages_keeps_the_deadline() {
+    /// A chat with nobody in it.
+    pub(crate) fn chat() -> Chat {
         let settings = Settings {
             config: Config::default(),
             max_message_bytes: 65_536,
             slow_client: SlowClient::Evict,
             handshake_timeout: Duration::from_secs(10),
+            auth_delay: Duration::ZERO,
+            proxies: Proxies::none(),
             drain_every: Duration::ZERO,
             drain_within: Duration::ZERO,
             record: None,
             echo: false,
         };
-        let chat = Chat::new(&settings).expect("the defaults are valid");
+        Chat::new(&settings).expect("the defaults are valid")
+    }
+
+    #[tokio::test]
+    async fn a_turn_full_of_messages_keeps_the_deadline() {
         let (_flushes, reports) = mpsc::unbounded_channel();
         let (open, _) = oneshot::channel();
-        let mut hub = Hub::new(chat, None, reports, open);
+        let mut hub = Hub::new(chat(), None, None, reports, open);
         let (outlet, _inlet) = outlet();
-        hub.admit(Time::ZERO, "den", "ann", Ipv4Addr::LOCALHOST.into(), outlet)
-            .expect("there is room");
-        hub.carry_out(Time::ZERO);
+        let (answer, mut admission) = oneshot::channel();
+        let knock = Knock {
+            lobby: "den".into(),
+            token: "ann".into(),
+            address: Ipv4Addr::LOCALHOST.into(),
+        };
+        let knocked = Event::Knocked {
+            visitor: 0,
+            knock,
+            outlet,
+            answer,
+        };
+        hub.handle(Time::ZERO, knocked);
+        assert!(admission.try_recv().expect("an answer").is_ok());
         let deadline = hub.chat.next_deadline().expect("the newcomer has been pinged");
         let message = |_| Event::Message {
             conn: "c9v9".parse().expect("an id"),

@@ -15,6 +15,7 @@ async fn main() -> ExitCode {
     let args = Args::parse();
     let settings = or_exit::<Args, _>(args.flags.settings());
     let operator = or_exit::<Args, _>(args.operator.door());
+    let window = or_exit::<Args, _>(args.window.window());
     lobby_chat::log_to_stderr();
     let listener = match TcpListener::bind(args.listen).await {
         Ok(listener) => listener,
@@ -25,7 +26,7 @@ async fn main() -> ExitCode {
     if let Err(error) = when_told_to_stop(|| drop(stop)) {
         return fail(&error.to_string());
     }
-    match serve(listener, &settings, operator, stopped.map(drop)).await {
+    match serve(listener, &settings, operator, window, stopped.map(drop)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error.to_string()),
     }

@@ -1,27 +1,25 @@
 //! The HTTP side: the page, the numbers and the door to the lobbies.
 
-use axum::extract::rejection::QueryRejection;
+use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{Html, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use lobby_chat::{CLIENT, PAGE, authenticate};
-use lobbykeeper::{CloseFrame, Stats};
-use serde::Deserialize;
+use lobby_chat::{Asked, CLIENT, PAGE, Proxies, asked};
+use lobbykeeper::Stats;
 use tokio::sync::oneshot;
 
-use crate::accept::Peer;
+use crate::accept::Line;
 use crate::hub::Event;
-use crate::socket::{Port, WRITE_BUFFER};
+use crate::socket::{Knock, Port, WRITE_BUFFER};
 
 /// What the handlers need.
 #[derive(Clone, Debug)]
 pub(crate) struct Lobbies {
     pub(crate) port: Port,
-    pub(crate) unauthorized: CloseFrame,
+    pub(crate) proxies: Proxies,
     pub(crate) max_message_bytes: u32,
 }
 
@@ -46,31 +44,25 @@ async fn stats(State(lobbies): State<Lobbies>) -> Result<Json<Stats>, StatusCode
     stats.await.map(Json).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
 }
 
-#[derive(Debug, Deserialize)]
-struct Credentials {
-    token: String,
-}
-
 /// Upgrades first and refuses then: closed before the upgrade, a browser would see nothing but 1006.
 async fn enter(
     State(lobbies): State<Lobbies>,
-    Extension(Peer(peer)): Extension<Peer>,
-    lobby: Option<Path<String>>,
-    credentials: Result<Query<Credentials>, QueryRejection>,
+    Extension(line): Extension<Line>,
+    uri: Uri,
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
-) -> Response {
-    let lobby = lobby.map(|Path(lobby)| lobby).unwrap_or_default();
-    let user = match &credentials {
-        Ok(Query(Credentials { token })) => authenticate(token),
-        Err(_) => None,
+) -> Result<Response, StatusCode> {
+    let Asked::Lobby { lobby, token } = asked(&uri)? else {
+        return Err(StatusCode::NOT_FOUND);
     };
     let Lobbies {
         port,
-        unauthorized,
+        proxies,
         max_message_bytes,
     } = lobbies;
+    let address = proxies.client(line.peer, &headers);
     let max_bytes = usize::try_from(max_message_bytes).unwrap_or(usize::MAX);
-    upgrade
+    let upgraded = upgrade
         // Each socket keeps one, and each read clears it first: the 128 KiB that are usual take longer than a chat
         // takes.
         .read_buffer_size(1_536)
@@ -78,11 +70,8 @@ async fn enter(
         .max_message_size(max_bytes)
         .max_frame_size(max_bytes)
         .on_upgrade(async move |socket| {
-            if let Some(user) = user {
-                port.serve(socket, lobby, user, peer);
-            } else {
-                lobby_chat::log_unauthorized(&lobby);
-                port.refuse(socket, unauthorized);
-            }
-        })
+            let knock = Knock { lobby, token, address };
+            port.serve(socket, line, knock);
+        });
+    Ok(upgraded)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use lobby_chat::SlowClient;
+use lobby_chat::{Forwarded, Proxies, SlowClient};
 use lobby_server::Args;
 use lobbykeeper::{Config, ConfigError, PingFormat, Rate, UserOverflow};
 
@@ -42,6 +42,9 @@ fn the_defaults_limit_connections_and_what_waits_and_are_else_the_librarys() {
     };
     assert_eq!(settings.config, expected);
     assert_eq!(settings.max_message_bytes, 65_536);
+    assert_eq!(settings.auth_delay, Duration::ZERO);
+    let networks = ["127.0.0.1", "::1"].map(|network| network.parse().unwrap());
+    assert_eq!(settings.proxies, Proxies::new(Forwarded::Off, networks.to_vec()));
     assert_eq!(parse(&[]).unwrap().listen, "127.0.0.1:8080".parse().unwrap());
 }
 
@@ -82,6 +85,10 @@ fn every_limit_and_time_has_a_flag() {
         "--drain-every=1s",
         "--drain-within=1m",
         "--pause-tolerance=off",
+        "--auth-delay=200ms",
+        "--reservation-ttl=4s",
+        "--forwarded=x-forwarded-for",
+        "--trusted-proxies=10.0.0.0/8,fd00::1",
         "--record=flight.log",
     ]);
     let settings = args.unwrap().flags.settings().unwrap();
@@ -108,6 +115,7 @@ fn every_limit_and_time_has_a_flag() {
         stale_wave_floor: None,
         close_timeout: Duration::from_secs(1),
         pause_tolerance: None,
+        reservation_ttl: Duration::from_secs(4),
         hash_key: settings.config.hash_key,
         ..Config::default()
     };
@@ -117,6 +125,12 @@ fn every_limit_and_time_has_a_flag() {
     assert_eq!(settings.drain_every, Duration::from_secs(1));
     assert_eq!(settings.drain_within, Duration::from_secs(60));
     assert_eq!(settings.handshake_timeout, Duration::from_secs(3));
+    assert_eq!(settings.auth_delay, Duration::from_millis(200));
+    let networks = ["10.0.0.0/8", "fd00::1"].map(|network| network.parse().unwrap());
+    assert_eq!(
+        settings.proxies,
+        Proxies::new(Forwarded::XForwardedFor, networks.to_vec())
+    );
     assert_eq!(settings.record.unwrap(), Path::new("flight.log"));
 }
 
@@ -130,6 +144,8 @@ fn wrong_flags_get_claps_error() {
         ("--ping-timeout=off", ErrorKind::ValueValidation),
         ("--max-backlog-bytes=-1", ErrorKind::ValueValidation),
         ("--slow-client=shout", ErrorKind::InvalidValue),
+        ("--forwarded=via", ErrorKind::InvalidValue),
+        ("--trusted-proxies=10.0.0.0/33", ErrorKind::ValueValidation),
         ("--user-overflow=fight", ErrorKind::InvalidValue),
         ("--listen=here", ErrorKind::ValueValidation),
     ] {
@@ -191,4 +207,36 @@ fn there_is_no_operators_door_without_a_good_token() {
     );
     let output = command().args(["--operator-token-file", "/nowhere"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn nobody_watches_without_a_good_token() {
+    let command = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lobby-server"));
+        command
+            .env_remove("LOBBY_METRICS_TOKEN")
+            .args(["--metrics", "127.0.0.1:0"]);
+        command
+    };
+    let said = |mut command: Command| {
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let without = said(command());
+    assert!(
+        without.contains("--metrics needs a token, in --metrics-token-file or LOBBY_METRICS_TOKEN"),
+        "{without}"
+    );
+    let mut guessable = command();
+    guessable.env("LOBBY_METRICS_TOKEN", "guess me");
+    let refused = said(guessable);
+    assert!(
+        refused.contains("less than 16 characters") && !refused.contains("guess me"),
+        "{refused}"
+    );
+    let mut nowhere = command();
+    nowhere.args(["--metrics-token-file", "/nowhere"]);
+    let unread = said(nowhere);
+    assert!(unread.contains("/nowhere"), "{unread}");
 }

@@ -13,7 +13,7 @@ use lobbykeeper::{Config, UserOverflow};
 
 use self::args::Args;
 use self::table::Table;
-use self::worlds::{day, evening, full_house, millis, secs};
+use self::worlds::{day, evening, full_house, millis, secs, supervised};
 
 /// When the one thing happens that a world is there for: all have come, and all have been pinged.
 const IN_FULL_SWING: Duration = secs(120);
@@ -21,7 +21,7 @@ const IN_FULL_SWING: Duration = secs(120);
 fn main() -> ExitCode {
     let args = Args::parse();
     let mut verdict = Verdict::default();
-    let reported = [whole_day, pauses, clock_steps, storms, outage, handover]
+    let reported = [whole_day, pauses, clock_steps, storms, outage, supervision, handover]
         .into_iter()
         .try_for_each(|part| part(args, &mut verdict));
     if let Err(error) = reported {
@@ -41,6 +41,8 @@ struct Verdict {
     limits_overrun: u64,
     false_round_trips: u64,
     left_over: u64,
+    orders_defied: u64,
+    seats_mistimed: u64,
     /// Drains after which more came back in a second than had been asked for.
     stampedes: u64,
 }
@@ -53,7 +55,9 @@ impl Verdict {
         self.evicted_early += report.evicted_early;
         self.limits_overrun += report.limits_overrun;
         self.false_round_trips += report.false_round_trips;
-        self.left_over += report.left_over;
+        self.left_over += report.left_over + report.seats_left_over;
+        self.orders_defied += report.orders_defied;
+        self.seats_mistimed += report.seats_mistimed;
         Ok(report)
     }
 
@@ -65,10 +69,12 @@ impl Verdict {
             limits_overrun,
             false_round_trips,
             left_over,
+            orders_defied,
+            seats_mistimed,
             stampedes,
         } = *self;
         let broken = innocent + ghosts_over_bound + evicted_early + limits_overrun + false_round_trips;
-        broken + left_over + stampedes == 0
+        broken + left_over + orders_defied + seats_mistimed + stampedes == 0
     }
 }
 
@@ -77,13 +83,15 @@ impl std::fmt::Display for Verdict {
         write!(
             f,
             "In all worlds together: false evictions {}, ghosts over the bound {}, evicted too early {}, limits overrun {}, \
-             false round trips {}, left over {}, stampedes {}.",
+             false round trips {}, left over {}, orders defied {}, reserved seats mistimed {}, stampedes {}.",
             self.innocent,
             self.ghosts_over_bound,
             self.evicted_early,
             self.limits_overrun,
             self.false_round_trips,
             self.left_over,
+            self.orders_defied,
+            self.seats_mistimed,
             self.stampedes
         )
     }
@@ -292,6 +300,71 @@ fn admissions_within_ten_seconds(scenario: Scenario, from: Duration) -> Result<u
     let before = sim.report().admissions;
     sim.run_until(from + secs(10));
     Ok(sim.report().admissions - before)
+}
+
+fn supervision(args: Args, verdict: &mut Verdict) -> Result<(), ScenarioError> {
+    println!(
+        "# Seats are reserved while tokens are looked at, and an operator kicks users, locks lobbies and changes limits\n"
+    );
+    let mut table = Table::new(&[
+        "a user's third connection",
+        "the server",
+        "seats reserved",
+        "used",
+        "released",
+        "lapsed",
+        "kicked",
+        "kicks of nobody",
+        "locked out",
+        "no room",
+        "limits changed",
+        "orders defied",
+        "seats mistimed",
+        "limits overrun",
+    ]);
+    let pause = Fault::Pause {
+        at: IN_FULL_SWING,
+        lasts: secs(60),
+        wake: WakeOrder::Mixed,
+        mid_turn: false,
+    };
+    for user_overflow in [UserOverflow::Reject, UserOverflow::ReplaceOldest] {
+        for (name, faults) in [("runs", vec![]), ("pauses for 60 s", vec![pause])] {
+            let world = supervised(args);
+            let report = verdict.run(Scenario {
+                config: Config {
+                    user_overflow,
+                    ..world.config.clone()
+                },
+                faults,
+                ..world
+            })?;
+            let (seats, orders, refusals) = (report.reservations, report.orders, report.refusals);
+            let overflow = if user_overflow == UserOverflow::Reject {
+                "is refused"
+            } else {
+                "replaces the first"
+            };
+            let counts = [
+                seats.made,
+                seats.used,
+                seats.released,
+                seats.lapsed,
+                orders.kicked,
+                orders.kicks_of_nobody,
+                refusals.lobby_locked,
+                refusals.server_full + refusals.lobby_full + refusals.user_limit,
+                orders.limits,
+                report.orders_defied,
+                report.seats_mistimed,
+                report.limits_overrun,
+            ];
+            let cells = vec![overflow.into(), name.into()];
+            table.row([cells, counts.map(|count| count.to_string()).to_vec()].concat());
+        }
+    }
+    println!("{table}");
+    Ok(())
 }
 
 /// So many clients can the next server take in each second.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lobbykeeper::testing::{Departure, Network, Reconnect, Scenario, Stalls};
+use lobbykeeper::testing::{Authentication, Departure, Network, Operator, Reconnect, Scenario, Stalls};
 use lobbykeeper::{Config, UserOverflow};
 
 use crate::args::Args;
@@ -43,6 +43,7 @@ pub(crate) fn day(args: Args) -> Scenario {
             every: secs(3_600),
             last: secs(15),
         }),
+        authentication: Some(Authentication::default()),
         ..Scenario::default()
     }
 }
@@ -60,6 +61,29 @@ pub(crate) fn evening(args: Args) -> Scenario {
             ..Network::default()
         },
         ..Scenario::default()
+    }
+}
+
+/// A server that is nearly full, with a token service that is sometimes slower than a seat is held, and an operator who is
+/// never content.
+pub(crate) fn supervised(args: Args) -> Scenario {
+    let evening = evening(args);
+    let clients = evening.clients;
+    Scenario {
+        config: Config {
+            max_connections: Some(clients / 10 * 9),
+            max_connections_per_lobby: Some(12),
+            max_connections_per_user: Some(2),
+            ..Config::default()
+        },
+        devices_per_user: 2,
+        stay: secs(300),
+        authentication: Some(Authentication {
+            takes: secs(6),
+            ..Authentication::default()
+        }),
+        operator: Some(Operator { every: millis(500) }),
+        ..evening
     }
 }
 

@@ -23,6 +23,7 @@ fn the_same_seed_prints_the_same_bytes_and_another_seed_others() {
         "# The server's clock is set",
         "# A full house",
         "# The server's uplink is dead for 25 s",
+        "# Seats are reserved while tokens are looked at",
         "# A server ends, and its 10000 clients go to another",
     ] {
         assert!(text.contains(heading), "{heading}: {text}");
@@ -31,7 +32,7 @@ fn the_same_seed_prints_the_same_bytes_and_another_seed_others() {
     assert_eq!(
         last,
         "In all worlds together: false evictions 0, ghosts over the bound 0, evicted too early 0, limits overrun 0, \
-         false round trips 0, left over 0, stampedes 0."
+         false round trips 0, left over 0, orders defied 0, reserved seats mistimed 0, stampedes 0."
     );
 }
 
@@ -45,6 +46,22 @@ fn the_breaker_saves_most_of_those_who_are_cut_off() {
     };
     let (on, off) = (alive_but_cut_off("on "), alive_but_cut_off("off "));
     assert!(on * 10 < off, "{on} and {off}: {text}");
+}
+
+#[test]
+fn seats_are_reserved_and_an_operator_is_busy() {
+    let text = String::from_utf8(simulate(&[]).stdout).unwrap();
+    let rows = text
+        .lines()
+        .skip_while(|line| !line.starts_with("a user's third connection"));
+    let mut rows = rows.skip(1).take(4).map(|row| {
+        let cells = row.split("  ").filter(|cell| !cell.is_empty()).skip(2);
+        cells.map(|cell| cell.trim().parse().unwrap()).collect::<Vec<u64>>()
+    });
+    assert!(
+        rows.all(|row| row[..9].iter().all(|&count| count > 0) && row[9..] == [0, 0, 0]),
+        "{text}"
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::queue::Nanos;
 use super::rng::Rng;
-use crate::id::ConnId;
+use crate::id::{ConnId, ReservationId};
 use crate::refusal::Retry;
 use crate::time::duration_nanos;
 
@@ -27,6 +27,8 @@ pub(super) enum Up {
     Reset,
     /// Nothing, but its socket has taken all that waited.
     Taken,
+    /// Nothing, but the service that looks at its token says whether that is good.
+    Verified(bool),
 }
 
 /// What the server sends, as far as it makes a client do something; texts are only counted.
@@ -61,10 +63,21 @@ impl From<Retry> for Advice {
 pub(super) enum Phase {
     /// Not admitted, or over.
     Outside,
+    /// Not admitted yet: a seat is held.
+    Reserved,
     Open,
     Closing {
+        /// Its seat is another's by now.
         replaced: bool,
     },
+}
+
+/// On the open connection that is to give way to the holder of a reserved seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) by: LinkId,
+    /// The seat is in the lobby of the connection.
+    pub(super) in_lobby: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -73,12 +86,19 @@ pub(super) enum Phase {
     reason = "each is a fact of its own, and all go together"
 )]
 pub(super) struct Link {
+    pub(super) id: LinkId,
     /// How long each packet takes, and what else chance decides on the link.
     pub(super) rng: Rng,
     pub(super) client: u32,
     pub(super) lobby: u32,
+    /// What it waits with for a word about its token.
+    pub(super) reservation: Option<ReservationId>,
     pub(super) conn: Option<ConnId>,
     pub(super) phase: Phase,
+    /// Who will take its place, and ...
+    pub(super) claimed: Option<Claim>,
+    /// ... whose place it will take.
+    pub(super) claims: Option<LinkId>,
     /// The client holds its end.
     pub(super) client_end: bool,
     /// The server holds its end, or has not yet been reached.
@@ -104,7 +124,7 @@ pub(super) struct Link {
     pub(super) unread: Vec<Down>,
     /// Of the manager's messages, those in bytes and number that were given to the link and not reported as flushed.
     pub(super) unflushed: (u64, u32),
-    /// When the server last heard something, by the world's time, ...
+    /// When the server last heard something or reserved a seat, by the world's time, ...
     pub(super) heard: Nanos,
     /// ... by active time, ...
     pub(super) heard_active: Nanos,
@@ -134,12 +154,28 @@ struct Slot {
 
 impl Links {
     pub(super) fn open(&mut self, rng: Rng, client: u32, lobby: u32) -> LinkId {
-        let link = Some(Link {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot {
+                generation: 0,
+                link: None,
+            });
+            u32::try_from(self.slots.len() - 1).expect("there are at most as many links as clients and ghosts")
+        });
+        let slot = &mut self.slots[index as usize];
+        let id = LinkId {
+            index,
+            generation: slot.generation,
+        };
+        slot.link = Some(Link {
+            id,
             rng,
             client,
             lobby,
+            reservation: None,
             conn: None,
             phase: Phase::Outside,
+            claimed: None,
+            claims: None,
             client_end: true,
             server_end: true,
             cut: false,
@@ -161,19 +197,7 @@ impl Links {
             pinged: (0, 0),
             answered: false,
         });
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot {
-                generation: 0,
-                link: None,
-            });
-            u32::try_from(self.slots.len() - 1).expect("there are at most as many links as clients and ghosts")
-        });
-        let slot = &mut self.slots[index as usize];
-        slot.link = link;
-        LinkId {
-            index,
-            generation: slot.generation,
-        }
+        id
     }
 
     pub(super) fn get(&self, id: LinkId) -> Option<&Link> {

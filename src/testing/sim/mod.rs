@@ -1,10 +1,13 @@
 //! A simulated world around a manager: its clients, their links, a driver, and what fails.
 
+mod authentication;
 mod clients;
 mod digest;
 mod handover;
+mod limits;
 mod links;
 mod network;
+mod operator;
 mod queue;
 mod referee;
 mod report;
@@ -18,9 +21,11 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use handover::{Goodbye, Handover, HandoverReport};
-pub use report::{Report, StaleTruth};
+pub use report::{Orders, Report, StaleTruth};
 pub use round_trips::RoundTrips;
-pub use scenario::{Departure, Fault, Network, Reconnect, Scenario, ScenarioError, Stalls, WakeOrder};
+pub use scenario::{
+    Authentication, Departure, Fault, Network, Operator, Reconnect, Scenario, ScenarioError, Stalls, WakeOrder,
+};
 
 use self::clients::Client;
 use self::digest::Digest;
@@ -32,12 +37,12 @@ use self::round_trips::Histogram;
 use self::server::Server;
 use self::server_clock::ServerClock;
 use crate::manager::Manager;
-use crate::stats::{Evictions, Refusals};
+use crate::stats::{Evictions, Refusals, Reservations};
 use crate::time::duration_nanos;
 
 /// A simulated world around a [`Manager`]: clients that come, talk, answer pings, stall, leave and vanish; links with
-/// latency that break without a word; a driver; and what befalls them all, from a pause of the server to a clock that
-/// steps.
+/// latency that break without a word; a driver; a token service that takes its time; an operator who kicks and locks; and
+/// what befalls them all, from a pause of the server to a clock that steps.
 ///
 /// It is a discrete-event simulation: nothing is waited for, time jumps to the next packet or to
 /// [`next_deadline`](Manager::next_deadline), whichever comes first, and there to the nanosecond. What the world knows,
@@ -109,12 +114,17 @@ pub struct Sim {
 
     server: Server,
     server_clock: ServerClock,
+    /// What an operator chooses by.
+    operator: Rng,
 
     referee: Referee,
     counts: Counts,
     round_trips: Histogram,
     digest: Digest,
 }
+
+/// The stream of chance that the operator draws from; clients have those below.
+const OPERATOR: u64 = 1 << 32;
 
 /// What happens in the world.
 #[derive(Clone, Copy, Debug)]
@@ -130,11 +140,15 @@ enum Event {
     Resume(LinkId),
     Cut(LinkId),
     ToServer(LinkId, Up),
+    /// The token service says whether it is a good one.
+    Answer(LinkId, bool),
     ToClient(LinkId, Down),
     /// What an outage held back goes to the client.
     Drain(LinkId),
     /// The fault with this number.
     Fault(usize),
+    /// The operator gives an order.
+    Order,
     /// A pause is over.
     WakeUp,
     /// The scenario's time is over.
@@ -146,7 +160,7 @@ impl Event {
     const fn outlasts_the_clients(&self) -> bool {
         matches!(
             self,
-            Self::ToServer(..) | Self::ToClient(..) | Self::Drain(_) | Self::Fault(_) | Self::WakeUp
+            Self::ToServer(..) | Self::ToClient(..) | Self::Drain(_) | Self::Fault(_) | Self::WakeUp | Self::Answer(..)
         )
     }
 }
@@ -164,6 +178,7 @@ struct Times {
     cut_noticed_after: Nanos,
     stall_every: Option<Nanos>,
     stall_lasts: Option<Nanos>,
+    order_every: Option<Nanos>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -183,6 +198,8 @@ struct Counts {
     false_round_trips: u64,
     pauses_noticed: u64,
     waves_noticed: u64,
+    reservations: Reservations,
+    orders: Orders,
 }
 
 impl Sim {
@@ -207,6 +224,10 @@ impl Sim {
                 Client::new(rng)
             })
             .collect();
+        let mut operator = Rng::new(scenario.seed, OPERATOR);
+        if let Some(every) = times.order_every {
+            queue.push(operator.around(every), Event::Order);
+        }
         Ok(Self {
             times,
             now: 0,
@@ -218,6 +239,7 @@ impl Sim {
             catch_up: 0,
             server,
             server_clock: ServerClock::new(),
+            operator,
             referee: Referee::new(&scenario),
             counts: Counts::default(),
             round_trips: Histogram::new(),
@@ -327,6 +349,11 @@ impl Sim {
             pauses_noticed: counts.pauses_noticed,
             waves_noticed: counts.waves_noticed,
             left_over: self.server.sockets.len() as u64,
+            reservations: counts.reservations,
+            seats_mistimed: referee.seats_mistimed,
+            seats_left_over: referee.limits.reserved,
+            orders: counts.orders,
+            orders_defied: referee.orders_defied,
             digest: self.digest.value(),
         }
     }
@@ -355,9 +382,11 @@ impl Sim {
             Event::Resume(link) => self.resume(link),
             Event::Cut(link) => self.break_link(link),
             Event::ToServer(link, up) => self.come_in(link, up),
+            Event::Answer(link, good) => self.turn(link, Up::Verified(good)),
             Event::ToClient(link, down) => self.receive(link, down),
             Event::Drain(link) => self.drain(link),
             Event::Fault(number) => self.befall(number),
+            Event::Order => self.give_order(),
             Event::WakeUp => self.wake_up(),
             Event::CloseDoors => self.close_doors(),
         }
@@ -411,6 +440,7 @@ impl Times {
             cut_noticed_after: duration_nanos(cut_noticed_after),
             stall_every: scenario.stalls.map(|stalls| duration_nanos(stalls.every)),
             stall_lasts: scenario.stalls.map(|stalls| duration_nanos(stalls.last)),
+            order_every: scenario.operator.map(|operator| duration_nanos(operator.every)),
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Whether the manager keeps its word, judged by what the world knows and not by what the manager says.
 
-use alloc::vec;
-use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::links::{Link, Phase};
+use super::limits::Limits;
+use super::links::{Link, LinkId, Links, Phase};
 use super::queue::Nanos;
 use super::report::StaleTruth;
 use super::scenario::Scenario;
@@ -23,7 +22,7 @@ pub(super) struct Instant {
 
 #[derive(Clone, Debug)]
 pub(super) struct Referee {
-    limits: Limits,
+    pub(super) limits: Limits,
     /// The last instant that `average` and `peak` cover.
     counted_until: Nanos,
     /// Connections times nanoseconds.
@@ -50,62 +49,26 @@ pub(super) struct Referee {
     pub(super) ghosts_over_bound: u64,
     pub(super) evicted_early: u64,
     pub(super) stale: StaleTruth,
-}
-
-/// Who is where.
-#[derive(Clone, Debug)]
-struct Limits {
-    per_server: u64,
-    per_lobby: u32,
-    per_user: u32,
-    devices_per_user: u32,
-    open: u32,
-    /// What counts for the server.
-    seats: u64,
-    lobbies: Vec<u32>,
-    users: Vec<u32>,
-    /// Of what waits for one open connection, in bytes and messages, with the room for pings, ...
-    per_backlog: (u64, u64),
-    /// ... of all that waits for open connections, in bytes, ...
-    budget: u64,
-    /// ... and what waits.
-    backlog: u64,
+    /// How long a seat may be reserved.
+    reservation_ttl: Nanos,
+    pub(super) seats_mistimed: u64,
+    pub(super) orders_defied: u64,
 }
 
 impl Referee {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let Config {
-            max_connections,
-            max_connections_per_lobby,
-            max_connections_per_user,
             ping_interval,
             ping_timeout,
             max_missed,
             stale_wave_floor,
-            max_backlog_bytes,
-            max_backlog_messages,
-            max_total_backlog_bytes,
+            reservation_ttl,
             ..
         } = scenario.config;
-        let pings = u64::from(max_missed) + 1;
-        let cap = |cap: Option<u32>, ping: u64| cap.map_or(u64::MAX, |cap| u64::from(cap) + pings * ping);
         let timeout = duration_nanos(ping_timeout);
         let patience = timeout.saturating_mul(u64::from(max_missed));
-        let users = scenario.clients.div_ceil(scenario.devices_per_user);
         Self {
-            limits: Limits {
-                per_server: max_connections.map_or(u64::MAX, u64::from),
-                per_lobby: max_connections_per_lobby.unwrap_or(u32::MAX),
-                per_user: max_connections_per_user.unwrap_or(u32::MAX),
-                devices_per_user: scenario.devices_per_user,
-                open: 0,
-                seats: 0,
-                lobbies: vec![0; scenario.lobbies as usize],
-                users: vec![0; users as usize],
-                per_backlog: (cap(max_backlog_bytes, 64), cap(max_backlog_messages, 1)),
-                budget: max_total_backlog_bytes.unwrap_or(u64::MAX),
-                backlog: 0,
-            },
+            limits: Limits::new(scenario),
             counted_until: 0,
             area: 0,
             peak: 0,
@@ -124,18 +87,56 @@ impl Referee {
             ghosts_over_bound: 0,
             evicted_early: 0,
             stale: StaleTruth::default(),
+            reservation_ttl: duration_nanos(reservation_ttl),
+            seats_mistimed: 0,
+            orders_defied: 0,
         }
     }
 
     /// The manager was told that something came.
     pub(super) fn heard(&mut self, at: Instant, link: &mut Link) {
-        link.heard = at.now;
-        link.heard_active = at.active;
-        link.heard_clock = at.clock;
-        link.heard_disruptions = self.disruptions;
+        self.stamp(at, link);
         if !link.cut && !link.stalled {
             self.count_mute(at.now, link, false);
         }
+    }
+
+    /// The manager lets somebody in whom it does not expect: there may be a lock.
+    pub(super) fn judge_entry(&mut self, links: &Links, id: LinkId) {
+        self.orders_defied += u64::from(links.get(id).is_some_and(|link| self.limits.are_locked(links, link)));
+    }
+
+    /// The manager holds a seat for it, in a turn in which all that it wrote has been carried out.
+    pub(super) fn reserved(&mut self, at: Instant, links: &mut Links, id: LinkId) {
+        self.judge_entry(links, id);
+        self.count_until(at.now);
+        self.limits.hold(links, id);
+        if let Some(link) = links.get_mut(id) {
+            link.phase = Phase::Reserved;
+            self.stamp(at, link);
+            self.check_limits(link);
+        }
+    }
+
+    /// The seat is held no more: it was used, released or given up. Returns the connection that has to go if it was used.
+    pub(super) fn vacated(&mut self, at: Instant, links: &mut Links, id: LinkId) -> Option<LinkId> {
+        self.count_until(at.now);
+        let link = links.get_mut(id).filter(|link| link.phase == Phase::Reserved)?;
+        link.phase = Phase::Outside;
+        let more = u64::from(self.disruptions - link.heard_disruptions);
+        let bound = self.reservation_ttl.saturating_mul(1 + more);
+        self.seats_mistimed += u64::from(at.active.saturating_sub(link.heard_active) > bound);
+        self.limits.vacate(links, id)
+    }
+
+    /// The manager says that it has held the seat for long enough.
+    pub(super) fn judge_lapse(&mut self, at: Instant, link: &Link) {
+        self.seats_mistimed += u64::from(at.clock - link.heard_clock < self.reservation_ttl);
+    }
+
+    /// The one whose place was taken is to be gone by now.
+    pub(super) fn judge_leaving(&mut self, link: Option<&Link>) {
+        self.overruns += u64::from(link.is_some_and(|link| link.phase == Phase::Open));
     }
 
     /// The manager admitted it.
@@ -145,21 +146,13 @@ impl Referee {
         link.phase = Phase::Open;
         self.heard(at, link);
         self.count_mute(at.now, link, link.cut);
-        let limits = &mut self.limits;
-        limits.open += 1;
-        limits.seats += 1;
-        limits.lobbies[link.lobby as usize] += 1;
-        limits.users[(link.client / limits.devices_per_user) as usize] += 1;
+        self.limits.enter(link);
     }
 
     /// The limits, once what an admission caused has been carried out.
     pub(super) fn check_limits(&mut self, link: &Link) {
-        let limits = &self.limits;
-        let overrun = limits.seats > limits.per_server
-            || limits.lobbies[link.lobby as usize] > limits.per_lobby
-            || limits.users[(link.client / limits.devices_per_user) as usize] > limits.per_user;
-        self.overruns += u64::from(overrun);
-        self.peak = self.peak.max(limits.seats);
+        self.overruns += u64::from(self.limits.are_overrun(link));
+        self.peak = self.peak.max(self.limits.seats);
     }
 
     /// A message was given to a link.
@@ -194,6 +187,7 @@ impl Referee {
     /// The manager told it to close.
     pub(super) fn closing(&mut self, at: Instant, link: &mut Link, replaced: bool) {
         if link.phase == Phase::Open {
+            let replaced = replaced || link.claimed.is_some();
             self.withdraw(at, link);
             self.limits.seats -= u64::from(replaced);
             link.phase = Phase::Closing { replaced };
@@ -204,7 +198,7 @@ impl Referee {
     pub(super) fn ended(&mut self, at: Instant, link: &mut Link) {
         self.count_until(at.now);
         match link.phase {
-            Phase::Outside => return,
+            Phase::Outside | Phase::Reserved => return,
             Phase::Open => {
                 self.withdraw(at, link);
                 self.limits.seats -= 1;
@@ -265,15 +259,19 @@ impl Referee {
         self.ghost_bound.map(Duration::from_nanos)
     }
 
+    const fn stamp(&self, at: Instant, link: &mut Link) {
+        link.heard = at.now;
+        link.heard_active = at.active;
+        link.heard_clock = at.clock;
+        link.heard_disruptions = self.disruptions;
+    }
+
     /// It is no longer open.
     fn withdraw(&mut self, at: Instant, link: &mut Link) {
         self.still_open(at, link);
         self.count_mute(at.now, link, false);
         self.flushed(link);
-        let limits = &mut self.limits;
-        limits.open -= 1;
-        limits.lobbies[link.lobby as usize] -= 1;
-        limits.users[(link.client / limits.devices_per_user) as usize] -= 1;
+        self.limits.leave(link);
         self.suspect(at.now);
     }
 

@@ -6,7 +6,7 @@ use core::time::Duration;
 use serde::Serialize;
 
 use super::round_trips::RoundTrips;
-use crate::stats::{Evictions, Refusals};
+use crate::stats::{Evictions, Refusals, Reservations};
 use crate::time::{nanos, optional_nanos};
 
 /// The figures of a run, counted by the simulated world; the manager's own counters are not asked. All are whole
@@ -29,7 +29,7 @@ pub struct Report {
     pub admissions: u64,
     /// Connections refused, by rule.
     pub refusals: Refusals,
-    /// The most connections at once, and ...
+    /// The most connections at once, with the seats that are reserved, and ...
     pub peak_connections: u64,
     /// ... how many there were on average over the scenario's duration.
     pub average_connections: u64,
@@ -85,8 +85,39 @@ pub struct Report {
     /// Connections that the driver still held when nothing more was left to happen; 0 unless nobody is evicted for
     /// silence.
     pub left_over: u64,
+    /// What became of reservations.
+    pub reservations: Reservations,
+    /// Reserved seats that lapsed before [`Config::reservation_ttl`](crate::Config::reservation_ttl) was over, or were held
+    /// for longer, in active time, and once more as long for each pause and step forward meanwhile. 0 unless the manager
+    /// has a defect.
+    pub seats_mistimed: u64,
+    /// Seats that were still reserved when nothing more was left to happen. 0 unless the manager has a defect.
+    pub seats_left_over: u64,
+    /// What an operator did.
+    pub orders: Orders,
+    /// Orders that were not obeyed: somebody new in a locked lobby; a kicked user of whom a connection or a seat was left;
+    /// a lock, its end or a kick, the answer to which was not what the world knew. 0 unless the manager has a defect.
+    pub orders_defied: u64,
     /// Of all outputs and their times, in order: equal for equal runs.
     pub digest: u64,
+}
+
+/// What an operator did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Orders {
+    /// Users that were to be kicked, ...
+    pub kicks: u64,
+    /// ... those among them who had no connection, ...
+    pub kicks_of_nobody: u64,
+    /// ... and the connections of the others.
+    pub kicked: u64,
+    /// Lobbies that were locked, ...
+    pub locks: u64,
+    /// ... and unlocked.
+    pub unlocks: u64,
+    /// Limits that were changed.
+    pub limits: u64,
 }
 
 /// What was true of the connections that were evicted as stale.
@@ -136,8 +167,9 @@ impl Report {
             server_full,
             lobby_full,
             user_limit,
+            lobby_locked,
             connect_rate,
-            // Nobody here comes with a source or an expiry, or to a locked lobby.
+            // Nobody here comes with a source or an expiry, or with a reservation that has lapsed.
             ..
         } = self.refusals;
         line(
@@ -145,7 +177,34 @@ impl Report {
             "refusals",
             format_args!(
                 "server full {server_full}, lobby full {lobby_full}, user limit {user_limit}, invalid name {invalid_name}, \
-                 connect rate {connect_rate}"
+                 locked {lobby_locked}, connect rate {connect_rate}"
+            ),
+        )?;
+        let Reservations {
+            made,
+            used,
+            released,
+            lapsed,
+        } = self.reservations;
+        line(
+            f,
+            "reservations",
+            format_args!("made {made}, used {used}, released {released}, lapsed {lapsed}"),
+        )?;
+        let Orders {
+            kicks,
+            kicks_of_nobody,
+            kicked,
+            locks,
+            unlocks,
+            limits,
+        } = self.orders;
+        line(
+            f,
+            "orders",
+            format_args!(
+                "kicks {kicks} ({kicks_of_nobody} of nobody, {kicked} connections), locks {locks}, unlocks {unlocks}, \
+                 limits {limits}"
             ),
         )?;
         let (left, crashed, too_slow) = (self.left, self.crashed, self.send_failed);
@@ -209,6 +268,13 @@ impl Report {
         line(f, "ghosts over the bound", self.ghosts_over_bound)?;
         line(f, "evicted too early", self.evicted_early)?;
         line(f, "limits overrun", self.limits_overrun)?;
+        line(f, "orders defied", self.orders_defied)?;
+        let (mistimed, left) = (self.seats_mistimed, self.seats_left_over);
+        line(
+            f,
+            "reserved seats",
+            format_args!("mistimed {mistimed}, left over {left}"),
+        )?;
         line(f, "backlog", format_args!("{} bytes at the peak", self.peak_backlog))?;
         line(f, "false round trips", self.false_round_trips)?;
         let (pauses, waves) = (self.pauses_noticed, self.waves_noticed);

@@ -64,6 +64,10 @@ pub struct Scenario {
     pub reconnect: Reconnect,
     /// What befalls everybody at once.
     pub faults: Vec<Fault>,
+    /// A look at the tokens of clients that takes time. `None`: all are let in at once, the default.
+    pub authentication: Option<Authentication>,
+    /// Somebody who kicks, locks and changes limits. `None`: nobody does, the default.
+    pub operator: Option<Operator>,
 }
 
 impl Default for Scenario {
@@ -84,6 +88,8 @@ impl Default for Scenario {
             departure: Departure::default(),
             reconnect: Reconnect::Obedient,
             faults: Vec::new(),
+            authentication: None,
+            operator: None,
         }
     }
 }
@@ -152,6 +158,42 @@ pub enum Reconnect {
     Obedient,
     /// It comes at once, whatever it was told: with many of them, a reconnect storm.
     AtOnce,
+}
+
+/// A service that is asked about the tokens of some clients. Until it answers the driver
+/// [reserves](crate::Manager::reserve) a seat, which is released if the client leaves or its token is bad. If it
+/// [lapses](crate::Notice::ReservationLapsed), the client is told to come again at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Authentication {
+    /// About how many it is asked, in per cent; the others are let in without. Default: 100.
+    pub percent: u8,
+    /// How long it takes to answer, as a mean. Default: 500 ms.
+    pub takes: Duration,
+    /// In how many cases of a hundred the token is bad. Its client stays away for the rest of the visit, if it is an
+    /// [obedient](Reconnect::Obedient) one. Default: 5.
+    pub denied_percent: u8,
+    /// In how many cases of a hundred no answer comes: a person gives up at the page where one proves who one is.
+    /// Default: 5.
+    pub unanswered_percent: u8,
+}
+
+impl Default for Authentication {
+    fn default() -> Self {
+        Self {
+            percent: 100,
+            takes: Duration::from_millis(500),
+            denied_percent: 5,
+            unanswered_percent: 5,
+        }
+    }
+}
+
+/// Somebody who kicks a user, who may not be there, locks or unlocks a lobby, or sets one of those limits that the
+/// settings have (of the server, of lobbies, of users) to something between half of it and the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// How long it is from one such order to the next, as a mean.
+    pub every: Duration,
 }
 
 /// Something that befalls everybody at once. `at` is the time since the beginning.
@@ -230,6 +272,8 @@ pub enum ScenarioError {
     Zero(&'static str),
     /// The shares of [`Departure`] are more than a hundred together.
     DepartureBeyondWhole,
+    /// Those of [`Authentication`] that do not end well are.
+    AuthenticationBeyondWhole,
 }
 
 impl fmt::Display for ScenarioError {
@@ -238,6 +282,9 @@ impl fmt::Display for ScenarioError {
             Self::Config(error) => fmt::Display::fmt(error, f),
             Self::Zero(field) => write!(f, "{field} must not be 0"),
             Self::DepartureBeyondWhole => f.write_str("crash_percent and vanish_percent are more than 100 together"),
+            Self::AuthenticationBeyondWhole => {
+                f.write_str("denied_percent and unanswered_percent are more than 100 together")
+            }
         }
     }
 }
@@ -265,12 +312,18 @@ impl Scenario {
         if u16::from(crash_percent) + u16::from(vanish_percent) > 100 {
             return Err(ScenarioError::DepartureBeyondWhole);
         }
+        if let Some(authentication) = self.authentication
+            && u16::from(authentication.denied_percent) + u16::from(authentication.unanswered_percent) > 100
+        {
+            return Err(ScenarioError::AuthenticationBeyondWhole);
+        }
         // Each of these happens again and again, and would never let the world's time go on.
         let times = [
             ("stay", Some(self.stay)),
             ("away", Some(self.away)),
             ("talk_every", self.talk_every),
             ("latency", Some(self.network.latency)),
+            ("every", self.operator.map(|operator| operator.every)),
         ];
         match times.into_iter().find(|&(_, time)| time == Some(Duration::ZERO)) {
             Some((field, _)) => Err(ScenarioError::Zero(field)),

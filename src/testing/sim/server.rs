@@ -1,5 +1,6 @@
 //! The server: a driver as it should be written, around the manager that is looked at.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
@@ -13,7 +14,7 @@ use crate::config::{Config, ConfigError, PingFormat};
 use crate::conn_map::ConnMap;
 use crate::ending::{Closing, Eviction};
 use crate::event::{Cause, Except, Handshake, Inbound};
-use crate::id::ConnId;
+use crate::id::{ConnId, ReservationId};
 use crate::manager::Manager;
 use crate::outbox::{Command, Notice, Outbox, Output};
 use crate::payload::{Frame, Payload};
@@ -34,17 +35,21 @@ pub(super) struct Server {
     /// Backlogs are limited, so it reports what its sockets take.
     pub(super) reports: bool,
     /// The driver's rule: one outbox is read while calls write to the other.
-    out: Outbox,
+    pub(super) out: Outbox,
     next: Outbox,
     /// The driver's clock, read once for each turn.
-    now: Time,
-    /// Those admitted in this turn.
+    pub(super) now: Time,
+    /// Those whom the limits were looked at for in this turn, ...
     admitted: Vec<LinkId>,
+    /// ... and those who have to go, since the holders of reservations came.
+    pub(super) giving_way: Vec<LinkId>,
+    /// Who waits with which reservation.
+    pub(super) waiting: BTreeMap<ReservationId, LinkId>,
     /// What a client says, ready to be shared.
     chat: Payload,
     /// A pong or a name, put together.
-    text: String,
-    user: String,
+    pub(super) text: String,
+    pub(super) user: String,
 
     pub(super) asleep: Option<Sleep>,
     /// A pause that strikes when there is something to be carried out.
@@ -56,7 +61,7 @@ pub(super) struct Server {
 /// The process stands still.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sleep {
-    until: Nanos,
+    pub(super) until: Nanos,
     /// What the clock stood at.
     since: Nanos,
     wake: WakeOrder,
@@ -74,6 +79,8 @@ impl Server {
             next: Outbox::new(),
             now: Time::ZERO,
             admitted: Vec::new(),
+            giving_way: Vec::new(),
+            waiting: BTreeMap::new(),
             chat: Payload::text(LINE),
             text: String::new(),
             user: String::new(),
@@ -81,6 +88,14 @@ impl Server {
             armed: None,
             kernel: Vec::new(),
         })
+    }
+
+    /// Puts the names together that a manager knows a lobby and a user by.
+    pub(super) fn write_names(&mut self, lobby: u32, user: u32) {
+        self.text.clear();
+        self.user.clear();
+        let written = write!(self.text, "lobby {lobby}").and_then(|()| write!(self.user, "user {user}"));
+        debug_assert!(written.is_ok(), "a string takes everything");
     }
 }
 
@@ -176,7 +191,7 @@ impl Sim {
         self.queue.push(until, Event::WakeUp);
     }
 
-    fn read_clock(&mut self) {
+    pub(super) fn read_clock(&mut self) {
         self.server.now = self.server_clock.read(self.now);
     }
 
@@ -206,7 +221,8 @@ impl Sim {
     /// One input, as the driver's loop gets it from a socket.
     fn input(&mut self, id: LinkId, up: Up) {
         match up {
-            Up::Connect => self.connected(id),
+            Up::Connect => self.knock(id),
+            Up::Verified(good) => self.answered(id, good),
             Up::Text | Up::Pong(_) => self.message(id, up),
             Up::Close => {
                 self.counts.left += u64::from(self.closed(id, Cause::Peer));
@@ -225,18 +241,18 @@ impl Sim {
         }
     }
 
-    fn connected(&mut self, id: LinkId) {
+    /// One who is let in at once, or whose reservation is good.
+    pub(super) fn admit(&mut self, id: LinkId, reservation: Option<ReservationId>) {
         let at = self.instant();
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
         let server = &mut self.server;
-        server.text.clear();
-        server.user.clear();
-        let user = link.client / self.scenario.devices_per_user;
-        let written = write!(server.text, "lobby {}", link.lobby).and_then(|()| write!(server.user, "user {user}"));
-        debug_assert!(written.is_ok(), "a string takes everything");
-        let handshake = Handshake::new(server.text.as_str(), server.user.as_str());
+        server.write_names(link.lobby, link.client / self.scenario.devices_per_user);
+        let handshake = Handshake {
+            reservation,
+            ..Handshake::new(server.text.as_str(), server.user.as_str())
+        };
         match server.manager.connected(server.now, handshake, &mut server.out) {
             Ok(conn) => {
                 if server.reports {
@@ -244,8 +260,17 @@ impl Sim {
                     server.manager.flushed(server.now, conn, 0, 0, &mut server.out);
                 }
                 link.conn = Some(conn);
-                self.referee.admitted(at, link);
-                server.admitted.push(id);
+                if reservation.is_some() {
+                    let gives_way = self.referee.vacated(at, &mut self.links, id);
+                    server.giving_way.extend(gives_way);
+                    self.counts.reservations.used += 1;
+                } else {
+                    self.referee.judge_entry(&self.links, id);
+                    server.admitted.push(id);
+                }
+                if let Some(link) = self.links.get_mut(id) {
+                    self.referee.admitted(at, link);
+                }
                 self.counts.admissions += 1;
                 // If one outbox spans many inputs, a newcomer may get the slot of one whose `Evict` still waits in it.
                 let evicted = server.sockets.insert(conn, id);
@@ -258,7 +283,7 @@ impl Sim {
         }
     }
 
-    fn refuse(&mut self, id: LinkId, refusal: &Refusal) {
+    pub(super) fn refuse(&mut self, id: LinkId, refusal: &Refusal) {
         let refusals = &mut self.counts.refusals;
         *(match refusal.rule() {
             RefusalRule::ServerFull => &mut refusals.server_full,
@@ -272,7 +297,12 @@ impl Sim {
             RefusalRule::ReservationVoid => &mut refusals.reservation_void,
             RefusalRule::Draining => &mut refusals.draining,
         }) += 1;
-        self.send_down(id, Some(Down::Close(refusal.retry().into())));
+        self.turn_away(id, refusal.retry().into());
+    }
+
+    /// One who is not admitted is told so, and the socket is dropped.
+    pub(super) fn turn_away(&mut self, id: LinkId, advice: Advice) {
+        self.send_down(id, Some(Down::Close(advice)));
         if let Some(link) = self.links.get_mut(id) {
             link.server_end = false;
             self.links.settle(id);
@@ -328,6 +358,7 @@ impl Sim {
             return false;
         };
         let Some(conn) = link.conn else {
+            self.give_up(id);
             return false;
         };
         let server = &mut self.server;
@@ -340,7 +371,7 @@ impl Sim {
     }
 
     /// Does what the manager wrote, and what follows from that, and looks at the limits.
-    fn carry_out(&mut self) {
+    pub(super) fn carry_out(&mut self) {
         if self.server.out.is_empty() {
             return;
         }
@@ -359,6 +390,7 @@ impl Sim {
                         let link = self.server.sockets.get(conn).and_then(|&id| self.links.get(id));
                         self.counts.false_round_trips += u64::from(link.is_some_and(|link| !link.answered));
                     }
+                    Output::Notice(Notice::ReservationLapsed { reservation, why, .. }) => self.lapsed(reservation, why),
                     Output::Notice(_) => {}
                 }
             }
@@ -369,6 +401,9 @@ impl Sim {
             if let Some(link) = self.links.get_mut(id) {
                 self.referee.check_limits(link);
             }
+        }
+        for id in core::mem::take(&mut self.server.giving_way) {
+            self.referee.judge_leaving(self.links.get(id));
         }
     }
 

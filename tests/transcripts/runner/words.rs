@@ -73,10 +73,9 @@ pub(crate) fn reply(reply: &Reply) -> Option<Said> {
         Reply::Message(Inbound::Deliver) => ("message", "deliver".into()),
         Reply::Message(Inbound::Handled) => ("message", "handled".into()),
         Reply::Message(Inbound::Stale) => ("message", "stale".into()),
-        Reply::Message(Inbound::Dropped(DropReason::Throttled { by, retry_after })) => (
-            "message",
-            format!("dropped, the rate of its {by}: again after {retry_after:?}"),
-        ),
+        Reply::Message(Inbound::Dropped(DropReason::Throttled { by })) => {
+            ("message", format!("dropped, the rate of its {by}"))
+        }
         Reply::Message(Inbound::Dropped(DropReason::TooBig)) => ("message", "dropped, too big".into()),
         Reply::Changed(changed) => ("changed", changed.to_string()),
         Reply::Addressed(count) => ("addressed", format!("{count} addressed")),

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use lobby_chat::{Settings, SlowClient};
+use lobby_chat::{Proxies, Settings, SlowClient};
 use lobby_operator::Door;
+use lobby_server::Window;
 use lobbykeeper::Config;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -65,6 +66,8 @@ pub fn settings() -> Settings {
         max_message_bytes: 65_536,
         slow_client: SlowClient::Evict,
         handshake_timeout: Duration::from_secs(60),
+        auth_delay: Duration::ZERO,
+        proxies: Proxies::none(),
         drain_every: Duration::from_millis(1),
         drain_within: Duration::from_secs(60),
         record: None,
@@ -80,18 +83,27 @@ pub struct Server {
 
 impl Server {
     pub async fn start(kind: Kind, settings: Settings) -> Self {
-        Self::launch(kind, settings, None).await
+        Self::launch(kind, settings, None, None).await
     }
 
     /// One with an operators' door.
     pub async fn with_operator(kind: Kind, settings: Settings) -> (Self, Operator) {
         let door = Door::bind("127.0.0.1:0".parse().unwrap(), TOKEN.parse().unwrap()).unwrap();
         let address = door.address();
-        let server = Self::launch(kind, settings, Some(door)).await;
+        let server = Self::launch(kind, settings, Some(door), None).await;
         (server, Operator { address })
     }
 
-    async fn launch(kind: Kind, settings: Settings, operator: Option<Door>) -> Self {
+    /// A `lobby-server` that can be watched at this address.
+    pub async fn with_window(config: Config) -> (Self, SocketAddr) {
+        let window = Window::bind("127.0.0.1:0".parse().unwrap(), TOKEN.parse().unwrap()).unwrap();
+        let address = window.address();
+        let settings = Settings { config, ..settings() };
+        let server = Self::launch(Kind::Axum, settings, None, Some(window)).await;
+        (server, address)
+    }
+
+    async fn launch(kind: Kind, settings: Settings, operator: Option<Door>, window: Option<Window>) -> Self {
         match kind {
             Kind::Axum => {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -100,7 +112,7 @@ impl Server {
                 let shutdown = async {
                     let _ = stopped.await;
                 };
-                let served = async move { lobby_server::serve(listener, &settings, operator, shutdown).await };
+                let served = async move { lobby_server::serve(listener, &settings, operator, window, shutdown).await };
                 Self {
                     address,
                     stop: Some(Box::new(|| drop(stop))),
