@@ -121,8 +121,10 @@ test("who is kicked is told why, at the door, and stays there", TIMES, async (t)
 
   await ann.getByRole("button", { name: "Enter" }).click();
   await connected(ann, "ann");
-  await lobby.kick("ann", 4100, "be nice;retry=500");
+  await lobby.kick("ann", 4100, "be nice;retry=3600000");
   await reads(ann, "You were removed by the server: be nice (4100).");
+  await ann.getByText(/trying again in 3\d{3} s/).waitFor();
+  await ann.getByRole("button", { name: "Connect now" }).click();
   await connected(ann, "ann");
 });
 
