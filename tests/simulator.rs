@@ -612,6 +612,26 @@ fn an_operator_is_obeyed_at_once() {
 }
 
 #[test]
+fn an_admission_of_which_nobody_is_told_is_judged_by_the_limits_that_it_met() {
+    // Whoever comes again while the old connection looks open: their lobby has them already.
+    let storm = |at| Fault::Storm { at, silent: true };
+    let report = run(&Scenario {
+        config: Config {
+            max_connections_per_user: Some(2),
+            ..Config::default()
+        },
+        lobbies: 1,
+        reconnect: Reconnect::AtOnce,
+        faults: (1..10).map(|minute| storm(secs(60 * minute))).collect(),
+        operator: Some(Operator { every: millis(200) }),
+        duration: secs(600),
+        ..faithful(20)
+    });
+    assert!(report.orders.limits > 100, "{report}");
+    assert_eq!((report.orders_defied, report.limits_overrun), (0, 0), "{report}");
+}
+
+#[test]
 fn a_connect_rate_spreads_a_rush_and_everybody_gets_in() {
     let (at_most, back) = rush(Some(Rate {
         events: 10,

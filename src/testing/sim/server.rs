@@ -370,12 +370,11 @@ impl Sim {
         ended
     }
 
-    /// Does what the manager wrote, and what follows from that, and looks at the limits.
+    /// Does what the manager wrote, and what follows from that, and looks at the limits: an admission may write nothing.
     pub(super) fn carry_out(&mut self) {
-        if self.server.out.is_empty() {
-            return;
+        if !self.server.out.is_empty() {
+            self.digest.time(self.server.now);
         }
-        self.digest.time(self.server.now);
         while !self.server.out.is_empty() {
             let mut out = core::mem::take(&mut self.server.out);
             for output in &out {
