@@ -632,6 +632,37 @@ fn an_admission_of_which_nobody_is_told_is_judged_by_the_limits_that_it_met() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_takes_nobodys_seat() {
+    let back = |at| Fault::ClockStep {
+        at,
+        forward: false,
+        by: millis(125),
+    };
+    let report = run(&Scenario {
+        config: Config {
+            max_connections_per_user: Some(1),
+            user_overflow: UserOverflow::ReplaceOldest,
+            reservation_ttl: millis(603),
+            ..Config::default()
+        },
+        clients: 27,
+        devices_per_user: 3,
+        lobbies: 1,
+        reconnect: Reconnect::AtOnce,
+        faults: (1..250).map(|second| back(secs(second))).collect(),
+        authentication: Some(Authentication {
+            percent: 52,
+            takes: millis(7_150),
+            ..Authentication::default()
+        }),
+        duration: secs(300),
+        ..Scenario::default()
+    });
+    assert!(report.reservations.lapsed > 100, "{report}");
+    assert_eq!(report.seats_mistimed, 0, "{report}");
+}
+
+#[test]
 fn a_connect_rate_spreads_a_rush_and_everybody_gets_in() {
     let (at_most, back) = rush(Some(Rate {
         events: 10,
