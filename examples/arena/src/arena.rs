@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use lobby_chat::whole_milliseconds;
 use lobbykeeper::{
     Cause, CloseFrame, Config, ConfigError, ConnId, ConnMap, Except, Frame, Handshake, Inbound, LobbyId, Manager,
     Notice, Outbox, Refusal, Time,
@@ -165,7 +166,7 @@ impl Arena {
             self.greet(now, conn, out);
         }
         for (conn, retry_after) in self.throttled.drain(..) {
-            let milliseconds = u64::try_from(retry_after.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+            let milliseconds = whole_milliseconds(retry_after);
             let told = Told::Throttled { milliseconds }.payload();
             self.manager.send_to(now, conn, told.droppable(), out);
         }

@@ -25,7 +25,7 @@ pub use chat::{Admission, Chat, Visitor, going_away};
 pub use failure::failure;
 pub use flags::{Flags, Settings, SlowClient, or_exit};
 pub use log::{command as log_command, log_to_stderr};
-pub use messages::relayed;
+pub use messages::{relayed, whole_milliseconds};
 pub use proxies::{Forwarded, Network, Proxies};
 pub use signal::when_told_to_stop;
 

@@ -112,6 +112,6 @@ pub(crate) fn milliseconds(latency: Latency) -> f64 {
 }
 
 /// A delay in milliseconds, never less than it is.
-pub(crate) fn whole_milliseconds(delay: Duration) -> u64 {
+pub fn whole_milliseconds(delay: Duration) -> u64 {
     u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
