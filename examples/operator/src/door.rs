@@ -17,20 +17,18 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::runtime;
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use crate::order::{Answer, Wish, problem};
-use crate::{Order, Orders, Token};
+use crate::{Order, Orders, Token, receive};
 
 /// How many come in at a time, and how long each may take.
 const MAX_VISITORS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// An order is a few words.
 const MAX_BODY: usize = 16 * 1_024;
-/// How long nobody is accepted after one could not be: there are no descriptors left, most likely.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// An address where operators give orders.
 #[derive(Debug)]
@@ -110,27 +108,15 @@ fn keep_open(listener: TcpListener, doorkeeper: Doorkeeper) -> io::Result<()> {
 }
 
 async fn serve(listener: &tokio::net::TcpListener, router: &Router) {
-    let seats = Arc::new(Semaphore::new(MAX_VISITORS));
-    loop {
-        let seat = Arc::clone(&seats).acquire_owned().await;
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let service = TowerToHyperService::new(router.clone());
-                let visit = http1::Builder::new()
-                    .keep_alive(false)
-                    .serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(async move {
-                    // However it ends, nobody is waiting to hear of it.
-                    let _ = timeout(PATIENCE, visit).await;
-                    drop(seat);
-                });
-            }
-            Err(error) => {
-                warn!(%error, "accepting an operator");
-                sleep(PAUSE).await;
-            }
-        }
-    }
+    let visit = |stream| {
+        let service = TowerToHyperService::new(router.clone());
+        let visit = http1::Builder::new()
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(stream), service);
+        // However it ends, nobody is waiting to hear of it.
+        async { drop(timeout(PATIENCE, visit).await) }
+    };
+    receive(listener, MAX_VISITORS, "an operator", visit).await;
 }
 
 fn router(doorkeeper: Doorkeeper) -> Router {

@@ -10,8 +10,10 @@ mod door;
 mod flags;
 mod order;
 mod token;
+mod visitors;
 
 pub use door::Door;
 pub use flags::DoorFlags;
 pub use order::{Order, Orders};
 pub use token::{Token, TokenError};
+pub use visitors::receive;

@@ -20,10 +20,10 @@ use futures_util::stream::{self, StreamExt};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use lobby_operator::Token;
+use lobby_operator::{Token, receive};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_io_timeout::TimeoutStream;
 use tracing::{info, warn};
 
@@ -38,8 +38,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What waits for a visitor, in the system and in front of it, so that one who no longer reads is soon noticed.
 const SEND_BUFFER: u32 = 32 * 1_024;
 const WRITE_BUFFER: usize = 16 * 1_024;
-/// How long nobody is accepted after one could not be: there are no descriptors left, most likely.
-const PAUSE: Duration = Duration::from_millis(100);
 /// How often the dashboard is told, and how long a browser waits before it comes back.
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -141,31 +139,20 @@ async fn take_samples(hub: Asker, samples: watch::Sender<Arc<str>>, viewers: Arc
 }
 
 async fn serve(listener: &TcpListener, router: &Router, patience: Duration) {
-    let seats = Arc::new(Semaphore::new(MAX_VISITORS));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(patience)
         .max_buf_size(WRITE_BUFFER)
         .keep_alive(false);
-    while let Ok(seat) = Arc::clone(&seats).acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let mut stream = TimeoutStream::new(stream);
-                stream.set_write_timeout(Some(patience));
-                let service = TowerToHyperService::new(router.clone());
-                let visit = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
-                tokio::spawn(async move {
-                    // However it ends, nobody is waiting to hear of it.
-                    let _ = visit.await;
-                    drop(seat);
-                });
-            }
-            Err(error) => {
-                warn!(%error, "accepting somebody who wants to look");
-                sleep(PAUSE).await;
-            }
-        }
-    }
+    let visit = |stream| {
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(patience));
+        let service = TowerToHyperService::new(router.clone());
+        let visit = http.serve_connection(TokioIo::new(Box::pin(stream)), service);
+        // However it ends, nobody is waiting to hear of it.
+        async { drop(visit.await) }
+    };
+    receive(listener, MAX_VISITORS, "somebody who wants to look", visit).await;
 }
 
 fn router(desk: Desk) -> Router {
@@ -266,7 +253,7 @@ fn events(viewer: Viewer) -> impl Stream<Item = sse::Event> {
 mod tests {
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpStream;
-    use tokio::time::timeout;
+    use tokio::time::{sleep, timeout};
 
     use super::*;
     use crate::metrics::report;
