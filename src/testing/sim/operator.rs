@@ -15,12 +15,14 @@ impl Sim {
             let at = self.now.saturating_add(self.operator.around(every));
             self.queue.push(at, Event::Order);
         }
+        self.read_clock();
         match self.operator.below(10) {
             0..4 => self.kick(),
             4..7 => self.lock(true),
             7..9 => self.lock(false),
             _ => self.change_limit(),
         }
+        self.call_tick();
         self.carry_out();
     }
 
@@ -30,7 +32,6 @@ impl Sim {
         let user = self.choose(users);
         let expected = self.referee.limits.open_of(user);
         let close = CloseFrame::new(4000, "kicked").expect("it can be sent");
-        self.read_clock();
         let server = &mut self.server;
         server.write_names(0, user);
         let kicked = server
@@ -46,7 +47,6 @@ impl Sim {
 
     fn lock(&mut self, locked: bool) {
         let lobby = self.choose(self.scenario.lobbies);
-        self.read_clock();
         let server = &mut self.server;
         server.write_names(lobby, 0);
         let changed = if locked {
@@ -83,7 +83,6 @@ impl Sim {
             return;
         };
         let max = u64::from(max - max / 2) + self.operator.below(u64::from(max / 2) + 1);
-        self.read_clock();
         let server = &mut self.server;
         let set = server.manager.set_limit(server.now, limit, Some(max), &mut server.out);
         self.referee.orders_defied += u64::from(set.is_err());

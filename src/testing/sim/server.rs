@@ -104,7 +104,6 @@ impl Sim {
     pub(super) fn tick(&mut self) {
         self.counts.ticks += 1;
         self.read_clock();
-        self.call_tick();
         self.finish_turn();
         let deadline = self.server.manager.next_deadline();
         assert!(
@@ -126,25 +125,9 @@ impl Sim {
             self.server.kernel.push((id, up));
             return;
         }
-        if self.is_news(id, up) {
-            self.read_clock();
-            self.input(id, up);
-            self.finish_turn();
-        } else {
-            self.input(id, up);
-        }
-    }
-
-    /// Whether the manager is told of it. If not, the driver need not look at its clock; and the referee believes that the
-    /// manager knows every time that was read.
-    fn is_news(&self, id: LinkId, up: Up) -> bool {
-        self.links.get(id).is_some_and(|link| match up {
-            Up::Connect => true,
-            Up::Verified(_) => link.reservation.is_some(),
-            Up::Text | Up::Pong(_) => link.conn.is_some() && link.server_end,
-            Up::Close | Up::Reset => link.conn.is_some() || link.reservation.is_some(),
-            Up::Taken => link.conn.is_some() && link.queued == 0 && link.unflushed.1 > 0,
-        })
+        self.read_clock();
+        self.input(id, up);
+        self.finish_turn();
     }
 
     /// The process is stopped, now or in the midst of its next turn.
@@ -211,12 +194,15 @@ impl Sim {
         self.server.now = self.server_clock.read(self.now);
     }
 
-    fn call_tick(&mut self) {
+    pub(super) fn call_tick(&mut self) {
         let server = &mut self.server;
         server.manager.tick(server.now, &mut server.out);
     }
 
+    /// What came has been told. That time has passed is told last, in every turn: so the manager knows each time that was
+    /// read.
     fn finish_turn(&mut self) {
+        self.call_tick();
         if !self.server.out.is_empty()
             && let Some((lasts, wake)) = self.server.armed.take()
         {
