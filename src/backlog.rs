@@ -510,8 +510,8 @@ impl Backlogs {
         self.rows[slot as usize].bytes += more;
     }
 
-    pub(crate) fn spoil_rows(&mut self) {
-        self.rows.clear();
+    pub(crate) fn spoil_last_row(&mut self) {
+        self.rows.pop();
     }
 
     pub(crate) fn spoil_messages(&mut self, slot: u32, more: u32) {

@@ -509,6 +509,10 @@ impl Seats {
         self.users.insert("nobody", Holder::NEW);
     }
 
+    pub(crate) fn spoil_lobby(&mut self) {
+        self.lobbies.insert("nowhere", Count::default());
+    }
+
     pub(crate) fn spoil_source(&mut self) {
         self.sources.spoil_table();
     }

@@ -165,6 +165,10 @@ impl Sources {
         first.unwrap().1.source = Source::from_bits(u128::MAX);
     }
 
+    pub(crate) fn spoil_with_nobody(&mut self, source: Source) {
+        self.insert_hashed(self.hash_key.hash(source.as_bytes()), source);
+    }
+
     pub(crate) fn spoil_count(&mut self) {
         let first = self.entries.iter_mut().next();
         first.unwrap().1.connections += 1;

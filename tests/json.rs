@@ -676,7 +676,9 @@ fn a_handshake_tells_where_it_comes_from_and_until_when_it_is_good_or_says_nothi
 
 #[test]
 fn a_source_has_one_form() {
-    both(&Source::from_bits(0xf), r#""0000000000000000000000000000000f""#);
+    let source = Source::from_bits(0xf);
+    both(&source, r#""0000000000000000000000000000000f""#);
+    assert_eq!(format!("{source:?}"), "0000000000000000000000000000000f");
     for text in [
         "f",
         "0000000000000000000000000000000F",

@@ -203,3 +203,13 @@ fn a_rate_that_cannot_be_is_refused_and_nothing_changes() {
         assert!(desk.out.is_empty());
     }
 }
+
+#[test]
+fn limits_and_rates_are_worded_as_the_settings_that_they_change() {
+    let settings = serde_json::to_value(Config::default()).unwrap();
+    let limits = Limit::ALL.map(|limit| limit.to_string());
+    let rates = RateLimit::ALL.map(|limit| limit.to_string());
+    for name in limits.into_iter().chain(rates) {
+        assert!(settings.get(&name).is_some(), "{name:?}");
+    }
+}

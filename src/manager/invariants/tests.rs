@@ -360,6 +360,9 @@ fn of_doors() -> Vec<Corruption> {
         (Invariant::SourceTable, |manager| manager.sources.spoil_names()),
         (Invariant::SourceCount, |manager| manager.sources.spoil_count()),
         (Invariant::SourceCount, |manager| {
+            manager.sources.spoil_with_nobody(Source::from_bits(9));
+        }),
+        (Invariant::SourceCount, |manager| {
             manager.sources.leave(FIRST);
             manager.sources.spoil_count();
         }),
@@ -397,6 +400,7 @@ fn of_seats() -> Vec<Corruption> {
         (Invariant::Seats, |manager| manager.seats.spoil_lobby_count(EVES)),
         (Invariant::Seats, |manager| manager.seats.spoil_list(ANNS)),
         (Invariant::Seats, |manager| manager.seats.spoil_holder()),
+        (Invariant::Seats, |manager| manager.seats.spoil_lobby()),
         (Invariant::Seats, |manager| {
             manager.seats.spoil_stray(99, Source::from_bits(1));
         }),
@@ -452,12 +456,30 @@ fn of_seats() -> Vec<Corruption> {
                 manager.hold_seat(now(manager), &dan, None);
             }
         }),
+        (Invariant::UserLimit, |manager| {
+            // Of whom there is no connection yet.
+            without_end(manager);
+            let gus = Handshake::new("inn", "gus");
+            for _ in 0..4 {
+                manager.hold_seat(now(manager), &gus, None);
+            }
+        }),
         (Invariant::SourceLimit, |manager| {
             without_end(manager);
             manager.config.max_connections_per_source = Some(4);
             manager.peaks = Peaks::of(&manager.config);
             let gus = Handshake::new("inn", "gus").source(Source::from_bits(1));
             manager.hold_seat(now(manager), &gus, None);
+        }),
+        (Invariant::SourceLimit, |manager| {
+            // From where nobody has come yet.
+            without_end(manager);
+            manager.config.max_connections_per_source = Some(4);
+            manager.peaks = Peaks::of(&manager.config);
+            for user in ["gus", "hal", "ian", "jim", "kim"] {
+                let handshake = Handshake::new("inn", user).source(Source::from_bits(2));
+                manager.hold_seat(now(manager), &handshake, None);
+            }
         }),
     ]
 }
@@ -540,7 +562,7 @@ fn of_backlogs() -> Vec<Corruption> {
             let closing = manager.conns().find(|(_, conn)| !conn.is_open()).unwrap().0;
             manager.backlogs.spoil_bytes(closing.index(), 1);
         }),
-        (Invariant::BacklogOfOpen, |manager| manager.backlogs.spoil_rows()),
+        (Invariant::BacklogOfOpen, |manager| manager.backlogs.spoil_last_row()),
         (Invariant::BacklogSum, |manager| manager.backlogs.spoil_bytes(FIRST, 1)),
         (Invariant::BacklogLimit, |manager| {
             manager.backlogs.spoil_messages(FIRST, 95);
