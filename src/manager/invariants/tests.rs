@@ -466,16 +466,14 @@ fn of_seats() -> Vec<Corruption> {
         }),
         (Invariant::SourceLimit, |manager| {
             without_end(manager);
-            manager.config.max_connections_per_source = Some(4);
-            manager.peaks = Peaks::of(&manager.config);
+            never_above(manager, Limit::ConnectionsPerSource, 4);
             let gus = Handshake::new("inn", "gus").source(Source::from_bits(1));
             manager.hold_seat(now(manager), &gus, None);
         }),
         (Invariant::SourceLimit, |manager| {
             // From where nobody has come yet.
             without_end(manager);
-            manager.config.max_connections_per_source = Some(4);
-            manager.peaks = Peaks::of(&manager.config);
+            never_above(manager, Limit::ConnectionsPerSource, 4);
             for user in ["gus", "hal", "ian", "jim", "kim"] {
                 let handshake = Handshake::new("inn", user).source(Source::from_bits(2));
                 manager.hold_seat(now(manager), &handshake, None);
